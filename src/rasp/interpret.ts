@@ -1,0 +1,238 @@
+// The interpreter: what a program computes on one input, exactly; every other form of the program is held against it.
+import type { AggregateOp, Dialect, ElementType, MapOp, Node, Program, Selector, SOp, TokensOp, Value } from './program.ts';
+import { nodesBelow } from './program.ts';
+import { describe, isNumeric, ScalarError, truthy } from './scalar.ts';
+
+/** A program fails on an input: which op and why. */
+export class EvaluationError extends Error {
+  override readonly name = 'EvaluationError';
+  constructor(
+    message: string,
+    readonly node: Node,
+  ) {
+    super(message);
+  }
+}
+
+export interface Sequence {
+  readonly values: readonly Value[];
+  /** What the sequence holds; int and float mixed are float. `none` only if every value is None. */
+  readonly type: ElementType;
+}
+
+/** matrix[q][k]: does the query at q select the key at k. */
+export type SelectorMatrix = readonly (readonly boolean[])[];
+
+export interface InterpretOptions {
+  /** A query sees keys at its own and earlier positions only (Tracr's causal compilation). */
+  readonly causal?: boolean;
+}
+
+/**
+ * The program's output on an input, one value a position.
+ * @throws EvaluationError where the reference implementation of the dialect would refuse the input.
+ */
+export function interpret(program: Program, input: readonly Value[], options: InterpretOptions = {}): readonly Value[] {
+  return evaluateSOp(program.output, program.dialect, input, options).values;
+}
+
+export function evaluateSOp(
+  root: SOp,
+  dialect: Dialect,
+  input: readonly Value[],
+  options: InterpretOptions = {},
+): Sequence {
+  const evaluation = new Evaluation(dialect, input, options);
+  evaluation.evaluate(root);
+  return evaluation.sequence(root);
+}
+
+export function evaluateSelector(
+  root: Selector,
+  dialect: Dialect,
+  input: readonly Value[],
+  options: InterpretOptions = {},
+): SelectorMatrix {
+  const evaluation = new Evaluation(dialect, input, options);
+  evaluation.evaluate(root);
+  return evaluation.matrix(root);
+}
+
+/** One input's worth of results, kept per node so that shared nodes are computed once. */
+export class Evaluation {
+  private readonly sequences = new Map<Node, Sequence>();
+  private readonly matrices = new Map<Node, SelectorMatrix>();
+
+  constructor(
+    private readonly dialect: Dialect,
+    private readonly input: readonly Value[],
+    private readonly options: InterpretOptions = {},
+  ) {}
+
+  evaluate(root: Node): void {
+    for (const node of nodesBelow(root)) {
+      if (this.sequences.has(node) || this.matrices.has(node)) continue;
+      try {
+        this.step(node);
+      } catch (error) {
+        if (error instanceof ScalarError) throw new EvaluationError(error.message, node);
+        throw error;
+      }
+    }
+  }
+
+  sequence(node: SOp): Sequence {
+    const found = this.sequences.get(node);
+    if (found === undefined) throw new RangeError(`s-op ${node.id} is not evaluated`);
+    return found;
+  }
+
+  matrix(node: Selector): SelectorMatrix {
+    const found = this.matrices.get(node);
+    if (found === undefined) throw new RangeError(`selector ${node.id} is not evaluated`);
+    return found;
+  }
+
+  private step(node: Node): void {
+    switch (node.kind) {
+      case 'select':
+      case 'and':
+      case 'or':
+      case 'not':
+        this.matrices.set(node, this.select(node));
+        return;
+      default:
+        this.sequences.set(node, this.compute(node));
+    }
+  }
+
+  private compute(node: SOp): Sequence {
+    const { input } = this;
+    switch (node.kind) {
+      case 'tokens':
+        return this.tokens(node);
+      case 'indices':
+        return { values: input.map((_, i) => i), type: 'int' };
+      case 'length':
+        return { values: input.map(() => input.length), type: 'int' };
+      case 'constant':
+        return { values: input.map(() => node.value), type: node.type };
+      case 'map':
+        return this.map(node);
+      case 'aggregate':
+        return this.aggregate(node);
+      case 'width':
+        return { values: this.matrix(node.selector).map((row) => row.filter(Boolean).length), type: 'int' };
+    }
+  }
+
+  private tokens(node: TokensOp): Sequence {
+    return this.typed(this.input.map((token) => castToken(token, node.cast)));
+  }
+
+  private map(node: MapOp): Sequence {
+    const args = node.args.map((arg) => this.sequence(arg));
+    const values = this.input.map((_, i) => {
+      const at = args.map((arg) => arg.values[i] ?? null);
+      // Tracr passes None through; RASP has no None.
+      return at.includes(null) ? null : node.fn.apply(at);
+    });
+    return this.typed(values, node.fn.resultType?.(args.map((arg) => arg.type)));
+  }
+
+  private aggregate(node: AggregateOp): Sequence {
+    const { values } = this.sequence(node.value);
+    let averaged = false;
+    const result = this.matrix(node.selector).map((row) => {
+      const selected = values.filter((_, k) => row[k]);
+      if (selected.length === 0) return node.default;
+      if (selected.length === 1) return selected[0] ?? null;
+      averaged = true;
+      return mean(selected);
+    });
+    const type = this.sequence(node.value).type;
+    return this.typed(result, averaged || type === 'float' ? 'float' : undefined);
+  }
+
+  private select(node: Selector): SelectorMatrix {
+    switch (node.kind) {
+      case 'and':
+        return zipRows(this.matrix(node.left), this.matrix(node.right), (a, b) => a && b);
+      case 'or':
+        return zipRows(this.matrix(node.left), this.matrix(node.right), (a, b) => a || b);
+      case 'not': {
+        const rows = this.matrix(node.operand).map((row) => row.map((selected) => !selected));
+        return this.masked(rows);
+      }
+      case 'select': {
+        const keys = this.sequence(node.keys).values;
+        const queries = this.sequence(node.queries).values;
+        return this.masked(queries.map((query) => keys.map((key) => node.predicate.apply(key, query))));
+      }
+    }
+  }
+
+  private masked(rows: boolean[][]): SelectorMatrix {
+    return this.options.causal ? rows.map((row, q) => row.map((selected, k) => selected && k <= q)) : rows;
+  }
+
+  /** Checks RASP's rule that a sequence holds one type; Tracr has no such rule. */
+  private typed(values: readonly Value[], hint?: ElementType): Sequence {
+    const kinds = new Set(values.filter((v) => v !== null).map(kindOf));
+    if (kinds.size > 1 && this.dialect === 'rasp') {
+      throw new ScalarError(`a sequence must hold one type, and this one holds ${[...kinds].sort().join(' and ')}s`);
+    }
+    const [kind = 'none'] = kinds;
+    if (kind !== 'number') return { values, type: kind };
+    const integral = values.every((v) => typeof v !== 'number' || Number.isInteger(v));
+    return { values, type: hint === 'float' || !integral ? 'float' : 'int' };
+  }
+}
+
+function kindOf(v: Value): 'number' | 'bool' | 'string' {
+  return typeof v === 'number' ? 'number' : typeof v === 'boolean' ? 'bool' : 'string';
+}
+
+function mean(selected: readonly Value[]): number {
+  let sum = 0;
+  for (const value of selected) {
+    if (!isNumeric(value)) {
+      throw new ScalarError(
+        `asked to average multiple values, but they are non-numbers: ${selected.slice(0, 4).map(describe).join(', ')}`,
+      );
+    }
+    sum += Number(value);
+  }
+  return sum / selected.length;
+}
+
+function zipRows(
+  left: SelectorMatrix,
+  right: SelectorMatrix,
+  join: (a: boolean, b: boolean) => boolean,
+): SelectorMatrix {
+  return left.map((row, q) => row.map((a, k) => join(a, right[q]?.[k] ?? false)));
+}
+
+function castToken(token: Value, cast: TokensOp['cast']): Value {
+  switch (cast) {
+    case 'asis':
+      return token;
+    case 'str':
+      return typeof token === 'string' ? token : pythonString(token);
+    case 'bool':
+      return truthy(token);
+    case 'int':
+    case 'float': {
+      const number = typeof token === 'string' ? parseNumber(token) : Number(token);
+      if (Number.isNaN(number)) throw new ScalarError(`the token ${describe(token)} is not a number`);
+      return cast === 'int' ? Math.trunc(number) : number;
+    }
+  }
+}
+
+const parseNumber = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text));
+
+function pythonString(v: Value): string {
+  return typeof v === 'string' ? v : describe(v);
+}
