@@ -214,7 +214,8 @@ function zipRows(
   return left.map((row, q) => row.map((a, k) => join(a, right[q]?.[k] ?? false)));
 }
 
-function castToken(token: Value, cast: TokensOp['cast']): Value {
+/** A token as `tokens`, `tokens_int` … reads it; throws ScalarError where it cannot. */
+export function castToken(token: Value, cast: TokensOp['cast']): Value {
   switch (cast) {
     case 'asis':
       return token;

@@ -1,0 +1,465 @@
+// The library of symbolic forms: for each op of the source, what it might have been meant to do.
+import type { Override } from './batch.ts';
+import type { Change } from './rewrite.ts';
+import type { Transform } from './transform.ts';
+import { allTransforms, complement, negation, numericTransforms } from './transform.ts';
+import type { AggregateOp, Comparison, Dialect, MapOp, Node, Origin, SelectOp, SOp, Value, WidthOp } from '../rasp/program.ts';
+import { nodesBelow } from '../rasp/program.ts';
+import type { BinaryOperator } from '../rasp/scalar.ts';
+import { binary, comparisonPredicate, describe, isNumeric, truthy } from '../rasp/scalar.ts';
+
+/** One behaviour of an op, with the changes of its text that bring it about. */
+export interface Form {
+  readonly label: string;
+  /** How far from what was written; the original costs 0. */
+  readonly cost: number;
+  readonly override: Override | null;
+  readonly changes: readonly Change[];
+  /** The op's function of its inputs (keys and queries for a select), for its table. */
+  readonly fn: (args: readonly Value[]) => Value;
+}
+
+/** The nodes that one expression of the source made: they change together. */
+export interface OpGroup {
+  readonly origin: Origin;
+  readonly nodes: readonly Node[];
+  /** forms[0] is the original. */
+  readonly forms: readonly Form[];
+}
+
+/** The values that an s-op may hold, for literals in forms and for telling equal forms apart. */
+export type DomainOf = (node: SOp) => readonly Value[];
+
+/** The ops of a program that stand in the given file, each with its library. */
+export function opGroups(root: SOp, dialect: Dialect, file: string, text: string, domainOf: DomainOf): OpGroup[] {
+  const groups = new Map<string, Node[]>();
+  for (const node of nodesBelow(root)) {
+    const { span, form } = node.origin;
+    if (span.file !== file || form === 'leaf') continue;
+    const key = `${span.start}:${span.end}:${node.kind}`;
+    const group = groups.get(key);
+    if (group) group.push(node);
+    else groups.set(key, [node]);
+  }
+  return [...groups.values()].flatMap((nodes) => {
+    const [first] = nodes;
+    if (!first) return [];
+    const forms = formsOf(first, nodes, dialect, text, domainOf);
+    return forms.length > 1 ? [{ origin: first.origin, nodes, forms }] : [];
+  });
+}
+
+function formsOf(node: Node, nodes: readonly Node[], dialect: Dialect, text: string, domainOf: DomainOf): Form[] {
+  const union = (pick: (n: Node) => SOp | undefined): Value[] => [
+    ...new Set(nodes.flatMap((n) => [...(pick(n) ? domainOf(pick(n) as SOp) : [])])),
+  ];
+  switch (node.kind) {
+    case 'select':
+      return selectForms(node, dialect, text, union((n) => (n.kind === 'select' ? n.keys : undefined)), union((n) => (n.kind === 'select' ? n.queries : undefined)));
+    case 'map':
+      return mapForms(node, dialect, node.args.map((_, i) => union((n) => (n.kind === 'map' ? n.args[i] : undefined))));
+    case 'aggregate':
+      return aggregateForms(node, union((n) => (n.kind === 'aggregate' ? n.value : undefined)));
+    case 'width':
+      return widthForms(node);
+    case 'and':
+    case 'or':
+      return connectiveForms(node, dialect);
+    case 'not':
+      return dropNot(node);
+    default:
+      return [];
+  }
+}
+
+const original = (fn: Form['fn']): Form => ({ label: 'as written', cost: 0, override: null, changes: [], fn });
+
+/** Keeps the cheapest of forms with equal behaviour on the domains; behaviour nowhere defined is dropped. */
+function distinct(forms: readonly Form[], domains: readonly (readonly Value[])[], most = 4000): Form[] {
+  const seen = new Set<string>();
+  const kept: Form[] = [];
+  const sample = combinations(domains, 1500);
+  for (const form of [...forms].sort((a, b) => a.cost - b.cost)) {
+    let defined = 0;
+    const key = sample
+      .map((args) => {
+        try {
+          const value = form.fn(args);
+          defined++;
+          return typeof value === 'boolean' ? Number(value) : value;
+        } catch {
+          return '!';
+        }
+      })
+      .join('\u0001');
+    if (seen.has(key) || (defined === 0 && form.cost > 0)) continue;
+    seen.add(key);
+    kept.push(form);
+    if (kept.length >= most) break;
+  }
+  return kept;
+}
+
+function combinations(domains: readonly (readonly Value[])[], most: number): Value[][] {
+  const total = domains.reduce((size, domain) => size * domain.length, 1);
+  const step = Math.max(1, Math.floor(total / most));
+  const rows: Value[][] = [];
+  for (let row = 0; row < total; row += step) {
+    let rest = row;
+    rows.push(
+      domains.map((domain) => {
+        const value = domain[rest % domain.length] ?? null;
+        rest = Math.floor(rest / domain.length);
+        return value;
+      }),
+    );
+  }
+  return rows;
+}
+
+interface Side {
+  readonly label: string;
+  readonly cost: number;
+  apply(value: Value): Value;
+  readonly changes: readonly Change[];
+}
+
+/** An operand as written or wrapped, where it has a text to wrap. */
+function sides(origin: Origin, operand: number, domain: readonly Value[], transforms: readonly Transform[]): Side[] {
+  const asWritten: Side = { label: 'x', cost: 0, apply: (value) => value, changes: [] };
+  if (!origin.operands[operand]) return [asWritten];
+  const numeric = domain.some(isNumeric);
+  const usable = transforms.filter((transform) => numeric || transform === complement);
+  return [
+    asWritten,
+    ...usable.map((transform) => ({
+      label: transform.label,
+      cost: transform.cost,
+      apply: (value: Value) => transform.apply(value),
+      changes: [{ kind: 'operand', operand, transform } as const],
+    })),
+  ];
+}
+
+const raspComparisons: readonly Comparison[] = ['==', '!=', '<', '<=', '>', '>='];
+const tracrComparisons: readonly Comparison[] = [...raspComparisons, 'true', 'false'];
+
+function selectForms(
+  node: SelectOp,
+  dialect: Dialect,
+  text: string,
+  keys: readonly Value[],
+  queries: readonly Value[],
+): Form[] {
+  const { origin } = node;
+  const own = (key: Value, query: Value): boolean => node.predicate.apply(key, query);
+  const predicates: { label: string; cost: number; apply: typeof own; changes: readonly Change[] }[] = [
+    { label: node.predicate.label, cost: 0, apply: own, changes: [] },
+  ];
+  for (const comparison of origin.symbol ? (dialect === 'rasp' ? raspComparisons : tracrComparisons) : []) {
+    if (comparison === node.predicate.comparison) continue;
+    const predicate = comparisonPredicate(comparison);
+    const newText = predicateText(comparison, dialect, origin, text);
+    predicates.push({
+      label: comparison,
+      cost: 1,
+      apply: (key, query) => predicate.apply(key, query),
+      changes: [{ kind: 'symbol', newText }],
+    });
+  }
+  const forms: Form[] = [];
+  for (const key of sides(origin, 0, keys, numericTransforms)) {
+    for (const query of sides(origin, 1, queries, numericTransforms)) {
+      for (const predicate of predicates) {
+        const cost = key.cost + query.cost + predicate.cost;
+        if (cost > 3.7) continue;
+        const selects = (k: Value, q: Value): boolean => predicate.apply(key.apply(k), query.apply(q));
+        forms.push({
+          label: `${key.label.replaceAll('x', 'key')} ${predicate.label} ${query.label.replaceAll('x', 'query')}`,
+          cost,
+          override: cost === 0 ? null : { selects },
+          changes: [...key.changes, ...query.changes, ...predicate.changes],
+          fn: ([k = null, q = null]) => selects(k, q),
+        });
+      }
+    }
+  }
+  if (dialect === 'rasp') forms.push(...constantSelectors(origin));
+  return distinct(forms, [keys, queries]);
+}
+
+/** RASP writes "all" and "none" as a comparison of constants. */
+function constantSelectors(origin: Origin): Form[] {
+  const [keys, queries] = origin.operands;
+  if (!keys || !queries || !origin.symbol) return [];
+  return [true, false].map((every) => ({
+    label: every ? 'select all' : 'select none',
+    cost: 1.6,
+    override: { selects: () => every },
+    changes: [{ kind: 'replace', from: keys.start, to: origin.symbol?.end ?? queries.end, newText: every ? '1, 1, ==' : '1, 1, !=' }],
+    fn: () => every,
+  }));
+}
+
+const tracrNames: Record<Comparison, string> = {
+  '==': 'EQ',
+  '!=': 'NEQ',
+  '<': 'LT',
+  '<=': 'LEQ',
+  '>': 'GT',
+  '>=': 'GEQ',
+  true: 'TRUE',
+  false: 'FALSE',
+};
+
+function predicateText(comparison: Comparison, dialect: Dialect, origin: Origin, text: string): string {
+  if (dialect === 'rasp') return comparison;
+  const written = origin.symbol ? text.slice(origin.symbol.start, origin.symbol.end) : '';
+  const prefix = /^[\w.]*Comparison\./.exec(written)?.[0];
+  if (prefix !== undefined) return prefix + tracrNames[comparison];
+  if (comparison === 'true' || comparison === 'false') return `lambda key, query: ${comparison === 'true' ? 'True' : 'False'}`;
+  return `lambda key, query: key ${comparison} query`;
+}
+
+function mapForms(node: MapOp, dialect: Dialect, domains: readonly (readonly Value[])[]): Form[] {
+  const own = (args: readonly Value[]): Value => node.fn.apply(args);
+  const cores: Core[] = [{ label: node.fn.label, cost: 0, apply: own, changes: [] }, ...coresOf(node, dialect, domains)];
+  const argumentSides = domains.map((domain, i) => sides(node.origin, i, domain, allTransforms));
+  const results: readonly (Transform | null)[] = [null, ...allTransforms];
+  const forms: Form[] = [];
+  const add = (core: Core, args: readonly Side[], result: Transform | null): void => {
+    const cost = core.cost + args.reduce((sum, side) => sum + side.cost, 0) + (result?.cost ?? 0);
+    if (cost > 3.2) return;
+    const inner = (at: readonly Value[]): Value => core.apply(at.map((value, i) => args[i]?.apply(value) ?? value));
+    const fn = result ? (at: readonly Value[]): Value => result.apply(inner(at)) : inner;
+    forms.push({
+      label: [core.label, ...args.filter((side) => side.cost > 0).map((side) => `with ${side.label}`), ...(result ? [`then ${result.label}`] : [])].join(' '),
+      cost,
+      override: cost === 0 ? null : { fn },
+      changes: [...core.changes, ...args.flatMap((side) => side.changes), ...(result ? [{ kind: 'result', transform: result } as const] : [])],
+      fn,
+    });
+  };
+  const plain = argumentSides.map((list) => list[0]).filter((side) => side !== undefined);
+  for (const core of cores) {
+    for (const result of results) add(core, plain, result);
+    argumentSides.forEach((list, i) => {
+      for (const side of list.slice(1)) {
+        const args = plain.map((p, j) => (j === i ? side : p));
+        for (const result of [null, complement, negation]) add(core, args, result);
+      }
+    });
+  }
+  return distinct([original(own), ...forms], domains, domains.length === 1 ? 400 : 800);
+}
+
+interface Core {
+  readonly label: string;
+  readonly cost: number;
+  apply(args: readonly Value[]): Value;
+  readonly changes: readonly Change[];
+}
+
+function coresOf(node: MapOp, dialect: Dialect, domains: readonly (readonly Value[])[]): Core[] {
+  const { origin } = node;
+  const arity = node.args.length;
+  switch (origin.form) {
+    case 'infix':
+      return arity === 2 ? infixCores(origin, dialect) : literalCores(dialect, domains[0] ?? [], 'sop');
+    case 'prefix':
+      return [identityCore];
+    case 'lambda': {
+      if (!origin.symbol) return [];
+      const names = origin.parameters?.length === arity ? origin.parameters : ['x', 'y', 'z'].slice(0, arity);
+      return lambdaCores(names, arity, domains, dialect);
+    }
+    case 'linear':
+      return linearCores(origin);
+    default:
+      return [];
+  }
+}
+
+const identityCore: Core = {
+  label: 'x',
+  cost: 1,
+  apply: ([x = null]) => x,
+  changes: [{ kind: 'only', operand: 0 }],
+};
+
+const arithmetic: readonly BinaryOperator[] = ['+', '-', '*', '==', '!=', '<', '<=', '>', '>='];
+
+const connectives = {
+  and: (a: Value, b: Value): Value => truthy(a) && truthy(b),
+  or: (a: Value, b: Value): Value => truthy(a) || truthy(b),
+};
+
+function infixCores(origin: Origin, dialect: Dialect): Core[] {
+  if (!origin.symbol) return [];
+  const cores: Core[] = arithmetic
+    .filter((op) => dialect === 'tracr' || op !== '!=')
+    .map((op) => ({
+      label: `x ${op} y`,
+      cost: 1,
+      apply: ([x = null, y = null]) => binary(op, x, y),
+      changes: [{ kind: 'symbol', newText: op }],
+    }));
+  for (const name of ['and', 'or'] as const) {
+    const newText = dialect === 'rasp' ? name : name === 'and' ? '&' : '|';
+    const apply = ([x = null, y = null]: readonly Value[]): Value => connectives[name](x, y);
+    cores.push({ label: `x ${name} y`, cost: 1, apply, changes: [{ kind: 'symbol', newText }] });
+  }
+  cores.push({ ...identityCore, cost: 1.6 });
+  cores.push({ label: 'y', cost: 1.6, apply: ([, y = null]) => y, changes: [{ kind: 'only', operand: 1 }] });
+  return cores;
+}
+
+/** Forms of one argument and a literal: the argument alone, and compared with each value of its set. */
+function literalCores(dialect: Dialect, domain: readonly Value[], context: 'sop'): Core[] {
+  const cores: Core[] = [identityCore];
+  for (const value of literals(domain)) {
+    for (const op of comparisonsFor(value)) {
+      if (op === '!=' && dialect === 'rasp' && context === 'sop') continue;
+      cores.push({
+        label: `x ${op} ${describe(value)}`,
+        cost: 1.6,
+        apply: ([x = null]) => binary(op, x, value),
+        changes: [{ kind: 'around', operand: 0, open: '', close: ` ${op} ${literalText(value, dialect)}` }],
+      });
+    }
+  }
+  return cores;
+}
+
+const comparisonsFor = (value: Value): readonly BinaryOperator[] =>
+  isNumeric(value) ? ['==', '!=', '<', '<=', '>', '>='] : ['==', '!='];
+
+/** Literals worth writing into a program: all of a small set, else the small integers. */
+function literals(domain: readonly Value[]): readonly Value[] {
+  const known = domain.filter((value) => value !== null);
+  if (known.length <= 12) return known.every(isNumeric) ? [...new Set([0, 1, ...known.map(Number)])] : known;
+  const numbers = known.filter(isNumeric).map(Number);
+  return [...new Set([0, 1, ...numbers.filter((x) => Number.isInteger(x) && Math.abs(x) <= 4)])];
+}
+
+export function literalText(value: Value, dialect: Dialect): string {
+  if (value === null) return 'None';
+  if (typeof value === 'string') return dialect === 'rasp' ? `"${value}"` : JSON.stringify(value);
+  return describe(value);
+}
+
+function lambdaCores(
+  names: readonly string[],
+  arity: number,
+  domains: readonly (readonly Value[])[],
+  dialect: Dialect,
+): Core[] {
+  const [x = 'x', y = 'y'] = names;
+  const parameters = names.join(', ');
+  const body = (text: string, cost: number, label: string, apply: Core['apply']): Core => ({
+    label,
+    cost,
+    apply,
+    changes: [{ kind: 'symbol', newText: `lambda ${parameters}: ${text}` }],
+  });
+  if (arity === 1) {
+    const cores = [body(x, 1, 'x', ([a = null]) => a)];
+    for (const value of literals(domains[0] ?? [])) {
+      const text = literalText(value, dialect);
+      for (const op of comparisonsFor(value)) {
+        cores.push(body(`${x} ${op} ${text}`, 1.5, `x ${op} ${text}`, ([a = null]) => binary(op, a, value)));
+      }
+    }
+    for (const value of [0, 1, true, false]) {
+      const text = literalText(value, dialect);
+      cores.push(body(text, 2.5, text, () => value));
+    }
+    return cores;
+  }
+  if (arity !== 2) return [];
+  const cores = [body(x, 1.6, 'x', ([a = null]) => a), body(y, 1.6, 'y', ([, b = null]) => b)];
+  for (const op of arithmetic) {
+    cores.push(body(`${x} ${op} ${y}`, 1.3, `x ${op} y`, ([a = null, b = null]) => binary(op, a, b)));
+  }
+  cores.push(body(`${y} - ${x}`, 1.5, 'y - x', ([a = null, b = null]) => binary('-', b, a)));
+  for (const name of ['and', 'or'] as const) {
+    const apply = ([a = null, b = null]: readonly Value[]): Value => pythonConnective(name, a, b);
+    cores.push(body(`${x} ${name} ${y}`, 1.3, `x ${name} y`, apply));
+    const right = ([a = null, b = null]: readonly Value[]): Value => pythonConnective(name, a, !truthy(b));
+    cores.push(body(`${x} ${name} not ${y}`, 1.8, `x ${name} not y`, right));
+    const left = ([a = null, b = null]: readonly Value[]): Value => pythonConnective(name, !truthy(a), b);
+    cores.push(body(`not ${x} ${name} ${y}`, 1.8, `not x ${name} y`, left));
+  }
+  return cores;
+}
+
+/** Python's `and` and `or` give one of their operands back. */
+function pythonConnective(name: 'and' | 'or', a: Value, b: Value): Value {
+  return truthy(a) === (name === 'and') ? b : a;
+}
+
+function linearCores(origin: Origin): Core[] {
+  const [first, second] = origin.coefficients ?? [null, null];
+  if (!first || !second) return [];
+  const cores: Core[] = [];
+  for (const a of [1, -1, 0]) {
+    for (const b of [1, -1, 0]) {
+      cores.push({
+        label: `${a}·x + ${b}·y`,
+        cost: 1.2,
+        apply: ([x = null, y = null]) => binary('+', binary('*', a, x), binary('*', b, y)),
+        changes: [
+          { kind: 'replace', from: first.start, to: first.end, newText: String(a) },
+          { kind: 'replace', from: second.start, to: second.end, newText: String(b) },
+        ],
+      });
+    }
+  }
+  return cores;
+}
+
+function aggregateForms(node: AggregateOp, domain: readonly Value[]): Form[] {
+  const forms: Form[] = [original(([x = null]) => x)];
+  const numeric = domain.some(isNumeric);
+  for (const transform of allTransforms.filter((t) => numeric || t === complement)) {
+    const apply = (value: Value): Value => transform.apply(value);
+    const fn = ([x = null]: readonly Value[]): Value => (x === null ? null : transform.apply(x));
+    if (node.origin.operands[1]) {
+      forms.push({ label: `average of ${transform.label}`, cost: transform.cost, override: { value: apply }, changes: [{ kind: 'operand', operand: 1, transform }], fn });
+    }
+    const result = (value: Value): Value => (value === null ? null : transform.apply(value));
+    forms.push({ label: `then ${transform.label}`, cost: transform.cost + 0.1, override: { result }, changes: [{ kind: 'result', transform }], fn });
+  }
+  return forms;
+}
+
+function widthForms(_node: WidthOp): Form[] {
+  return [
+    original(([x = null]) => x),
+    ...allTransforms.map((transform): Form => ({
+      label: `then ${transform.label}`,
+      cost: transform.cost,
+      override: { result: (value) => transform.apply(value) },
+      changes: [{ kind: 'result', transform }],
+      fn: ([x = null]) => transform.apply(x),
+    })),
+  ];
+}
+
+function connectiveForms(node: Node, dialect: Dialect): Form[] {
+  const { origin, kind } = node;
+  const forms = [original(() => null)];
+  if (origin.form !== 'infix' || !origin.symbol || (kind !== 'and' && kind !== 'or')) return forms;
+  const other = kind === 'and' ? 'or' : 'and';
+  const newText = dialect === 'rasp' ? other : other === 'and' ? '&' : '|';
+  forms.push({ label: other, cost: 1, override: { connective: other }, changes: [{ kind: 'symbol', newText }], fn: () => null });
+  return forms;
+}
+
+function dropNot(node: Node): Form[] {
+  const forms = [original(() => null)];
+  if (node.origin.form === 'prefix') {
+    forms.push({ label: 'without not', cost: 1, override: { connective: 'left' }, changes: [{ kind: 'only', operand: 0 }], fn: () => null });
+  }
+  return forms;
+}

@@ -1,0 +1,62 @@
+// From a patched text back to edits a user can read, apply and undo in one step.
+import { createTwoFilesPatch, diffWordsWithSpace } from 'diff';
+import type { Patch } from './types.ts';
+import type { TextEdit } from '../rasp/diagnostic.ts';
+
+/** The smallest word-wise edits from one text to another, in source order, without overlaps. */
+export function editsBetween(file: string, before: string, after: string): TextEdit[] {
+  const edits: TextEdit[] = [];
+  let at = 0;
+  let start = -1;
+  let newText = '';
+  const flush = (): void => {
+    if (start >= 0) edits.push(trimmed(before, { span: { file, start, end: at }, newText }));
+    start = -1;
+    newText = '';
+  };
+  for (const part of diffWordsWithSpace(before, after)) {
+    if (!part.added && !part.removed) {
+      flush();
+      at += part.value.length;
+      continue;
+    }
+    if (start < 0) start = at;
+    if (part.removed) at += part.value.length;
+    else newText += part.value;
+  }
+  flush();
+  return edits;
+}
+
+/** Drops what an edit leaves as it was at either end. */
+function trimmed(text: string, { span, newText }: TextEdit): TextEdit {
+  const old = text.slice(span.start, span.end);
+  let head = 0;
+  while (head < Math.min(old.length, newText.length) && old[head] === newText[head]) head++;
+  let tail = 0;
+  while (tail < Math.min(old.length, newText.length) - head && old.at(-1 - tail) === newText.at(-1 - tail)) tail++;
+  return {
+    span: { file: span.file, start: span.start + head, end: span.end - tail },
+    newText: newText.slice(head, newText.length - tail),
+  };
+}
+
+export function makePatch(file: string, before: string, after: string): Patch {
+  const edits = editsBetween(file, before, after);
+  const name = file.split(/[\\/]/).at(-1) ?? file;
+  return {
+    edits,
+    source: after,
+    unifiedDiff: createTwoFilesPatch(`a/${name}`, `b/${name}`, before, after, undefined, undefined, { context: 3 }),
+    summary: edits.map((edit) => describeEdit(before, edit)).join('; '),
+  };
+}
+
+function describeEdit(text: string, { span, newText }: TextEdit): string {
+  const line = text.slice(0, span.start).split('\n').length;
+  const old = text.slice(span.start, span.end).trim();
+  const now = newText.trim();
+  if (old === '') return `insert “${now}” in line ${line}`;
+  if (now === '') return `remove “${old}” in line ${line}`;
+  return `“${old}” becomes “${now}” in line ${line}`;
+}

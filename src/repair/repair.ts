@@ -1,0 +1,434 @@
+// Gradient-based program repair: examples in, verified patch of the source out. The stages run under one time budget.
+import { Batch, sameValue } from './batch.ts';
+import type { BatchState } from './batch.ts';
+import { EditSearch } from './editSearch.ts';
+import type { EditCandidate } from './editSearch.ts';
+import type { OpGroup } from './forms.ts';
+import { opGroups } from './forms.ts';
+import type { Ranking } from './gradient.ts';
+import { GradientRanking } from './gradient.ts';
+import { makePatch } from './patch.ts';
+import { applyEdits, rewrite } from './rewrite.ts';
+import type { Candidate } from './search.ts';
+import { FormSearch, overridesOf } from './search.ts';
+import { trainTables } from './train.ts';
+import type {
+  Example,
+  Patch,
+  RepairMethod,
+  RepairOptions,
+  RepairRefusal,
+  RepairRequest,
+  RepairResult,
+  RepairStage,
+  Suspect,
+  TrajectoryPoint,
+} from './types.ts';
+import { exactShare, findBadRows, isExact, passesAll } from './verify.ts';
+import type { Analysis, SourceFile } from '../rasp/analyse.ts';
+import { dialectOf, programOf } from '../rasp/analyse.ts';
+import { analyse, editSites } from '../rasp/frontend.ts';
+import type { Diagnostic, Span } from '../rasp/diagnostic.ts';
+import type { Dialect, Program } from '../rasp/program.ts';
+import { TableExplosion } from '../numeric/tableProgram.ts';
+import type { ModelHost } from '../runtime/client.ts';
+import { neverCancelled, throwIfCancelled } from '../shared/cancellation.ts';
+import { Random } from '../shared/random.ts';
+
+export interface RepairServices {
+  readonly host: ModelHost;
+}
+
+/** Inputs that screen the candidates; the gradient sees a few more. */
+const SCREEN = 100;
+const GRADIENT_BATCH = 128;
+const FULL = 2000;
+
+/**
+ * Repairs a program from examples of right behaviour.
+ * @throws CancelledError when the token says so; everything else that the user can mend is a refusal or a result.
+ * Source: Silva, Thorén, Monperrus, "Gradient-Based Program Repair" (arXiv 2505.17703); the op tables are ours.
+ */
+export async function repair(
+  request: RepairRequest,
+  services: RepairServices,
+  options: RepairOptions = {},
+): Promise<RepairResult | RepairRefusal> {
+  const dialect = request.dialect ?? dialectOf(request.source.path);
+  const analysis = analyse(request.source, analyseOptions(request, dialect));
+  const refusal = refuse(request, analysis);
+  if (refusal.length > 0) return { status: 'refused', diagnostics: refusal };
+  const program = programOf(analysis, request.entry);
+  if (!program) return { status: 'refused', diagnostics: [noEntry(request, analysis)] };
+  return new Repair(request, program, services, options).run();
+}
+
+function analyseOptions(request: RepairRequest, dialect: Dialect): Parameters<typeof analyse>[1] {
+  const [first] = request.examples;
+  return {
+    dialect,
+    ...(request.readSource ? { readSource: request.readSource } : {}),
+    ...(first ? { runningExample: first.input } : {}),
+  };
+}
+
+function refuse(request: RepairRequest, analysis: Analysis): Diagnostic[] {
+  const errors = analysis.diagnostics.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) return errors;
+  return findBadRows(request.examples, request.source.path);
+}
+
+function noEntry({ entry, source }: RepairRequest, analysis: Analysis): Diagnostic {
+  const names = analysis.entries.map(({ name }) => name);
+  const known = names.length > 0 ? `The file has: ${[...new Set(names)].join(', ')}.` : 'The file has none.';
+  const wanted = entry === undefined ? 'There is no s-op to repair.' : `There is no s-op named “${entry}”.`;
+  return {
+    code: 'unknown-entry',
+    severity: 'error',
+    message: `${wanted} ${known}`,
+    span: { file: source.path, start: 0, end: 0 },
+  };
+}
+
+interface Solution {
+  readonly text: string;
+  readonly method: 'search' | 'edits' | 'tables';
+  readonly changes: number;
+  readonly cost: number;
+}
+
+class Repair {
+  private readonly started = performance.now();
+  private readonly deadline: number;
+  private readonly random: Random;
+  private readonly dialect: Dialect;
+  private readonly token;
+  private readonly trajectory: TrajectoryPoint[] = [];
+  private readonly tried: string[] = [];
+  private readonly solutions: Solution[] = [];
+  private suspects: readonly Suspect[] = [];
+  private evaluations = 0;
+  private provider = 'none';
+  private bestAccuracy = 0;
+  private lastLoss = Number.NaN;
+  private readonly full: Example[];
+  private readonly screen: Example[];
+  private readonly gradientBatch: Example[];
+
+  constructor(
+    private readonly request: RepairRequest,
+    private readonly program: Program,
+    private readonly services: RepairServices,
+    private readonly options: RepairOptions,
+  ) {
+    this.deadline = this.started + (request.budgetMillis ?? 60_000);
+    this.random = new Random(request.seed ?? 1);
+    this.dialect = program.dialect;
+    this.token = options.token ?? neverCancelled;
+    const sampled = sampleExamples(program, distinctExamples(request.examples), this.random);
+    this.full = sampled.slice(0, FULL);
+    this.screen = sampled.slice(0, SCREEN);
+    this.gradientBatch = sampled.slice(0, GRADIENT_BATCH);
+  }
+
+  async run(): Promise<RepairResult> {
+    this.report('check', 'Running the examples.');
+    const before = exactShare(this.program, this.request.examples);
+    this.point('check', before);
+    if (before === 1) return this.result('correct', null);
+    const method = this.request.method ?? 'auto';
+    for (const stage of stagesOf(method)) {
+      throwIfCancelled(this.token);
+      if (this.solutions.length > 0 || performance.now() > this.deadline) break;
+      await this[stage]();
+    }
+    return this.finish();
+  }
+
+  /** Stages 1 and 2: localise, then search over op forms. */
+  private async searchForms(): Promise<void> {
+    const share = (this.request.method ?? 'auto') === 'auto' ? 0.45 : 1;
+    await this.formSearch(this.program, this.request.source.text, 6, this.started + share * (this.deadline - this.started), true);
+  }
+
+  private async formSearch(program: Program, text: string, depth: number, deadline: number, report: boolean): Promise<void> {
+    const prepared = await this.prepare(program, text);
+    if (!prepared) return;
+    const { batch, groups, ranking } = prepared;
+    try {
+      const accept = (candidate: Candidate): boolean => this.acceptForms(program, text, groups, candidate, batch);
+      const events = {
+        accept,
+        onProgress: (best: Candidate, loss: number) => this.searchProgress('search', best.score.sequences, loss, spansOf(groups, best.choice), batch, best.state),
+        onRanking: (first: Ranking) => { if (report) this.localise(groups, first); },
+      };
+      const settings = { perOp: 25, beams: 6, depth, perSet: 2, deadline, enough: 3 };
+      const outcome = await new FormSearch(batch, groups, ranking, settings, this.token, events).run();
+      this.evaluations += outcome.evaluations;
+      if (report) {
+        const share = percent(outcome.best.score.sequences);
+        this.tried.push(`Search over op forms: ${outcome.evaluations} candidates over ${groups.length} ops; the best gets ${share} of the screened examples right.`);
+      }
+    } finally {
+      await ranking.dispose();
+    }
+  }
+
+  private async prepare(program: Program, text: string): Promise<{ batch: Batch; groups: OpGroup[]; ranking: GradientRanking } | null> {
+    const batch = new Batch(program.output, this.dialect, this.screen);
+    const base = batch.evaluate();
+    const groups = opGroups(program.output, this.dialect, this.request.source.path, text, (node) => base.columns.get(node)?.values ?? []);
+    if (groups.length === 0) return null;
+    try {
+      const ranking = await GradientRanking.create(batch, base, groups, this.gradientBatch, this.services.host);
+      this.provider = ranking.provider;
+      return { batch, groups, ranking };
+    } catch (error) {
+      if (!(error instanceof TableExplosion)) throw error;
+      this.tried.push(`No gradient: in line ${lineOf(text, error.node.origin.span)} ${error.message}`);
+      return null;
+    }
+  }
+
+  private localise(groups: readonly OpGroup[], first: Ranking): void {
+    const gains = groups.map((_, g) => Math.max(0, ...(first.gains[g] ?? [])));
+    const total = gains.reduce((a, b) => a + b, 0) || 1;
+    this.suspects = groups
+      .map(({ origin }, g) => ({ span: origin.span, label: this.textAt(origin.span), score: (gains[g] ?? 0) / total }))
+      .sort((a, b) => b.score - a.score);
+    this.lastLoss = first.loss;
+    this.options.onProgress?.({ stage: 'localise', message: 'The gradient has ranked the ops.', suspects: this.suspects });
+    this.point('localise', this.bestAccuracy);
+  }
+
+  private textAt({ start, end }: Span): string {
+    const text = this.request.source.text.slice(start, end).replaceAll(/\s+/g, ' ');
+    return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+  }
+
+  private acceptForms(program: Program, text: string, groups: readonly OpGroup[], candidate: Candidate, batch: Batch): boolean {
+    const choice = this.withoutNeedless(candidate.choice, groups, batch);
+    const ops = groups.flatMap(({ origin, forms }, g) => {
+      const form = forms[choice[g] ?? 0];
+      return form && form.changes.length > 0 ? [{ origin, changes: form.changes }] : [];
+    });
+    const patched = applyEdits(text, rewrite(text, this.request.source.path, program.dialect, ops));
+    const cost = choice.reduce((sum, f, g) => sum + (groups[g]?.forms[f]?.cost ?? 0), 0);
+    return this.acceptText(patched, 'search', ops.length, cost);
+  }
+
+  /** Takes back every changed op that the examples do not need. */
+  private withoutNeedless(choice: readonly number[], groups: readonly OpGroup[], batch: Batch): number[] {
+    const kept = [...choice];
+    choice.forEach((form, g) => {
+      if (form === 0) return;
+      kept[g] = 0;
+      const ok = batch.score(batch.evaluate(overridesOf(groups, kept))).sequences === 1;
+      if (!ok) kept[g] = form;
+    });
+    return kept;
+  }
+
+  /** Stage 6: the patched text under the interpreter, on every example. */
+  private acceptText(text: string, method: Solution['method'], changes: number, cost: number): boolean {
+    if (this.solutions.some((solution) => solution.text === text)) return false;
+    const program = this.programOfText(text);
+    if (!program || !passesAll(program, this.full) || !passesAll(program, this.request.examples)) return false;
+    this.solutions.push({ text, method, changes, cost });
+    this.report('verify', `A patch passes all ${this.request.examples.length} examples.`);
+    return true;
+  }
+
+  private programOfText(text: string): Program | undefined {
+    const source: SourceFile = { path: this.request.source.path, text };
+    const analysis = analyse(source, analyseOptions(this.request, this.dialect));
+    if (analysis.diagnostics.some(({ severity }) => severity === 'error')) return undefined;
+    return programOf(analysis, this.program.name);
+  }
+
+  /** Source edits, then op forms again from the most promising edits. */
+  private async searchEdits(): Promise<void> {
+    const starts = await this.editSearch(this.request.source, this.until(0.6));
+    if (this.solutions.length > 0 || (this.request.method ?? 'auto') !== 'auto') return;
+    await this.hybridSearch(starts);
+  }
+
+  private async editSearch(source: SourceFile, deadline: number): Promise<readonly EditCandidate[]> {
+    const sites = editSites(source, this.dialect);
+    const task = {
+      source,
+      sites,
+      examples: this.screen,
+      programOf: (text: string) => this.programOfText(text),
+      accept: (text: string, moves: number) => this.acceptText(text, 'edits', moves, moves),
+    };
+    const settings = { beams: 6, depth: 5, perState: 120, deadline, enough: 3 };
+    const search = new EditSearch(task, settings, this.token, (best) => {
+      this.searchProgress('edits', best.score.sequences, Number.NaN, [], null, null);
+    });
+    const outcome = await search.run();
+    this.evaluations += outcome.evaluations;
+    const best = percent(outcome.best[0]?.score.sequences ?? 0);
+    this.tried.push(`Search over text edits: ${outcome.evaluations} candidates at ${sites.length} places; the best gets ${best} of the screened examples right.`);
+    return outcome.best;
+  }
+
+  private async hybridSearch(starts: readonly EditCandidate[]): Promise<void> {
+    let tried = 0;
+    for (const start of starts.slice(0, 12)) {
+      if (this.solutions.length > 0 || performance.now() > this.until(0.8)) break;
+      tried++;
+      await this.formSearch(start.program, start.text, 4, Math.min(this.until(0.8), performance.now() + 4000), false);
+    }
+    this.tried.push(`Search over op forms from the ${tried} best text edits.`);
+  }
+
+  private async trainTables(): Promise<void> {
+    const prepared = await this.prepare(this.program, this.request.source.text);
+    if (!prepared) return;
+    const { batch, groups, ranking } = prepared;
+    try {
+      const outcome = await trainTables({
+        batch,
+        groups,
+        ranking,
+        random: this.random,
+        deadline: this.deadline,
+        token: this.token,
+        accept: (candidate) => this.acceptForms(this.program, this.request.source.text, groups, candidate, batch),
+        onStep: (loss, accuracy, choice) => {
+          this.searchProgress('train', accuracy, loss, spansOf(groups, choice), null, null);
+        },
+      });
+      this.evaluations += outcome.steps;
+      this.tried.push(`Training of the op tables: ${outcome.steps} steps, ${outcome.restarts} starts; the best snapped program gets ${percent(outcome.accuracy)} of the screened examples right.`);
+    } finally {
+      await ranking.dispose();
+    }
+  }
+
+  private until(share: number): number {
+    return this.started + ((this.request.method ?? 'auto') === 'auto' ? share : 1) * (this.deadline - this.started);
+  }
+
+  private finish(): RepairResult {
+    const ranked = [...this.solutions].sort(
+      (a, b) => a.changes - b.changes || a.cost - b.cost || a.text.length - b.text.length,
+    );
+    const [best] = ranked;
+    if (!best) return this.result(this.bestAccuracy > (this.trajectory[0]?.accuracy ?? 0) ? 'partial' : 'unrepairable', null);
+    const alternatives = ranked.slice(1, 3).map(({ text }) => this.patchOf(text));
+    return { ...this.result('repaired', best), alternatives };
+  }
+
+  private patchOf(text: string): Patch {
+    return makePatch(this.request.source.path, this.request.source.text, text);
+  }
+
+  private result(status: RepairResult['status'], solution: Solution | null): RepairResult {
+    const patched = solution ? this.programOfText(solution.text) : this.program;
+    const shareOf = (examples: readonly Example[] | undefined): number | null =>
+      examples && examples.length > 0 && patched ? exactShare(patched, examples) : null;
+    return {
+      status,
+      method: solution?.method ?? null,
+      exact: { examples: shareOf(this.request.examples) ?? 0, test: shareOf(this.request.test) },
+      patch: solution ? this.patchOf(solution.text) : null,
+      alternatives: [],
+      suspects: this.suspects,
+      trajectory: this.trajectory,
+      tried: this.tried,
+      evaluations: this.evaluations,
+      millis: Math.round(performance.now() - this.started),
+      provider: this.provider,
+    };
+  }
+
+  private searchProgress(stage: RepairStage, accuracy: number, loss: number, moving: readonly Span[], batch: Batch | null, state: BatchState | null): void {
+    if (Number.isFinite(loss)) this.lastLoss = loss;
+    this.point(stage, accuracy);
+    const index = batch && state ? wrongExample(batch) : -1;
+    const example = batch?.examples[index];
+    this.options.onProgress?.({
+      stage,
+      message: stageMessages[stage],
+      moving,
+      ...(this.trajectory.at(-1) ? { point: this.trajectory.at(-1) as TrajectoryPoint } : {}),
+      ...(batch && state && example ? { sample: { input: example.input, target: example.output, output: batch.outputOf(state, index) } } : {}),
+    });
+  }
+
+  private point(stage: RepairStage, accuracy: number): void {
+    this.bestAccuracy = Math.max(this.bestAccuracy, accuracy);
+    this.trajectory.push({
+      step: this.trajectory.length,
+      stage,
+      loss: this.lastLoss,
+      accuracy,
+      millis: Math.round(performance.now() - this.started),
+    });
+  }
+
+  private report(stage: RepairStage, message: string): void {
+    this.options.onProgress?.({ stage, message });
+  }
+}
+
+const stageMessages: Record<RepairStage, string> = {
+  check: 'Running the examples.',
+  localise: 'Localising the bug.',
+  search: 'Searching along the gradient.',
+  edits: 'Searching over text edits.',
+  train: 'Training the op tables.',
+  verify: 'Verifying the patch.',
+};
+
+type StageName = 'searchForms' | 'searchEdits' | 'trainTables';
+
+function stagesOf(method: RepairMethod): readonly StageName[] {
+  switch (method) {
+    case 'auto':
+      return ['searchForms', 'searchEdits', 'trainTables'];
+    case 'search':
+      return ['searchForms'];
+    case 'edits':
+      return ['searchEdits'];
+    case 'tables':
+      return ['trainTables'];
+  }
+}
+
+const spansOf = (groups: readonly OpGroup[], choice: readonly number[]): Span[] =>
+  groups.flatMap(({ origin }, g) => (choice[g] === 0 ? [] : [origin.span]));
+
+const lineOf = (text: string, { start }: Span): number => text.slice(0, start).split('\n').length;
+
+/** The first example that the program as written gets wrong: what a viewer wants to see mended. */
+function wrongExample(batch: Batch): number {
+  const state = batch.evaluate();
+  return batch.examples.findIndex(({ output }, i) => {
+    const actual = batch.outputOf(state, i);
+    return actual?.every((value, k) => sameValue(value, output[k] ?? null)) !== true;
+  });
+}
+
+function distinctExamples(examples: readonly Example[]): Example[] {
+  const known = new Map<string, Example>();
+  for (const example of examples) known.set(JSON.stringify(example.input), example);
+  return [...known.values()];
+}
+
+/** Shuffled, the wrong ones spread among the right so that at least half of any head is wrong where possible. */
+function sampleExamples(program: Program, examples: readonly Example[], random: Random): Example[] {
+  const shuffled = random.shuffle(examples).slice(0, 4 * FULL);
+  const wrong = shuffled.filter((example) => !isExact(program, example));
+  const isWrong = new Set(wrong);
+  const right = shuffled.filter((example) => !isWrong.has(example));
+  const mixed: Example[] = [];
+  for (let i = 0; i < Math.max(wrong.length, right.length); i++) {
+    mixed.push(...wrong.slice(i, i + 1), ...right.slice(i, i + 1));
+  }
+  return mixed;
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;

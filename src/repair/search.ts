@@ -1,0 +1,170 @@
+// Gradient-guided beam search over symbolic forms: the gradient proposes, exact evaluation disposes.
+import type { Batch, BatchScore, BatchState, Override } from './batch.ts';
+import type { OpGroup } from './forms.ts';
+import type { GradientRanking, Ranking } from './gradient.ts';
+import type { Node } from '../rasp/program.ts';
+import type { CancellationToken } from '../shared/cancellation.ts';
+import { interruptAndCheck } from '../shared/cancellation.ts';
+
+export interface SearchSettings {
+  /** Forms tried per op and state, best promised gain first. */
+  readonly perOp: number;
+  readonly beams: number;
+  readonly depth: number;
+  /** Beams that may share one set of changed ops. */
+  readonly perSet: number;
+  /** `performance.now()` at which to stop. */
+  readonly deadline: number;
+  /** Solutions after which to stop. */
+  readonly enough: number;
+}
+
+/** A choice of one form per op group. */
+export interface Candidate {
+  readonly choice: readonly number[];
+  readonly score: BatchScore;
+  readonly value: number;
+  readonly state: BatchState;
+}
+
+export interface SearchEvents {
+  /** After each level, and when a better candidate is found (the loss is NaN then). */
+  onProgress(best: Candidate, loss: number): void;
+  /** Once, with the ranking at the program as written. */
+  onRanking(first: Ranking): void;
+  /** The last word on a candidate that is right on the whole batch. */
+  accept(candidate: Candidate): boolean;
+}
+
+export interface SearchOutcome {
+  /** Exactly right on every input of the batch, found in this order. */
+  readonly solutions: readonly Candidate[];
+  readonly best: Candidate;
+  readonly evaluations: number;
+}
+
+/** Weight of wrong-but-informative output, and the price of each changed op. */
+const INFORMATION = 0.5;
+const CHANGE = 0.02;
+
+export class FormSearch {
+  private evaluations = 0;
+  private readonly solutions: Candidate[] = [];
+  private readonly seen = new Set<string>();
+  private best: Candidate;
+  readonly origin: Candidate;
+
+  constructor(
+    private readonly batch: Batch,
+    private readonly groups: readonly OpGroup[],
+    private readonly ranking: Pick<GradientRanking, 'rank'>,
+    private readonly settings: SearchSettings,
+    private readonly token: CancellationToken,
+    private readonly events: SearchEvents,
+  ) {
+    const state = batch.evaluate();
+    this.origin = this.candidate(groups.map(() => 0), state);
+    this.best = this.origin;
+  }
+
+  async run(): Promise<SearchOutcome> {
+    const first = await this.ranking.rank(this.origin.choice);
+    this.events.onRanking(first);
+    let beams: Candidate[] = [this.origin];
+    for (let level = 1; level <= this.settings.depth && !this.finished(); level++) {
+      const restart = level > 1 && (level - 1) % 3 === 0;
+      const perOp = restart ? this.settings.perOp * 3 : this.settings.perOp;
+      const sources = restart ? [this.origin, ...beams] : beams;
+      beams = await this.level(sources, perOp, first);
+      if (beams.length === 0) break;
+    }
+    return { solutions: this.solutions, best: this.best, evaluations: this.evaluations };
+  }
+
+  private finished(): boolean {
+    return this.solutions.length >= this.settings.enough || performance.now() > this.settings.deadline;
+  }
+
+  private async level(sources: readonly Candidate[], perOp: number, first: Ranking): Promise<Candidate[]> {
+    const found: Candidate[] = [];
+    let loss = first.loss;
+    for (const source of sources) {
+      const ranking = source === this.origin ? first : await this.ranking.rank(source.choice);
+      loss = Math.min(loss, ranking.loss);
+      for (const [group, form] of this.moves(source, ranking, perOp)) {
+        if (this.finished()) break;
+        await interruptAndCheck(this.token);
+        const candidate = this.evaluate(source, group, form);
+        if (candidate) found.push(candidate);
+      }
+    }
+    this.events.onProgress(this.best, loss);
+    return this.select(found);
+  }
+
+  /** The moves of a state, best promised gain first over all ops. */
+  private moves(source: Candidate, ranking: Ranking, perOp: number): [group: number, form: number][] {
+    const moves: { group: number; form: number; gain: number }[] = [];
+    this.groups.forEach((group, g) => {
+      const gains = ranking.gains[g];
+      group.forms
+        .map((form, f) => ({ group: g, form: f, gain: (gains?.[f] ?? 0) - 1e-6 * form.cost }))
+        .filter(({ form }) => form !== source.choice[g])
+        .sort((a, b) => b.gain - a.gain)
+        .slice(0, perOp)
+        .forEach((move) => moves.push(move));
+    });
+    return moves.sort((a, b) => b.gain - a.gain).map(({ group, form }) => [group, form]);
+  }
+
+  private evaluate(source: Candidate, group: number, form: number): Candidate | null {
+    const choice = source.choice.map((f, g) => (g === group ? form : f));
+    const key = choice.join();
+    if (this.seen.has(key)) return null;
+    this.seen.add(key);
+    this.evaluations++;
+    const state = this.batch.evaluate(overridesOf(this.groups, choice), source.state);
+    const candidate = this.candidate(choice, state);
+    if (candidate.score.sequences === 1 && this.events.accept(candidate)) this.solutions.push(candidate);
+    if (candidate.value > this.best.value) {
+      this.best = candidate;
+      this.events.onProgress(candidate, Number.NaN);
+    }
+    return candidate;
+  }
+
+  private candidate(choice: readonly number[], state: BatchState): Candidate {
+    const score = this.batch.score(state);
+    const changed = choice.filter((f) => f !== 0).length;
+    const cost = choice.reduce((sum, f, g) => sum + (this.groups[g]?.forms[f]?.cost ?? 0), 0);
+    const value = score.sequences + score.tokens + INFORMATION * score.information - CHANGE * changed - 0.002 * cost;
+    return { choice, score, value, state };
+  }
+
+  /** The next beams: best first, one per behaviour, at most a few per set of changed ops. */
+  private select(found: readonly Candidate[]): Candidate[] {
+    const beams: Candidate[] = [];
+    const behaviours = new Set<string>();
+    const sets = new Map<string, number>();
+    for (const candidate of [...found].sort((a, b) => b.value - a.value)) {
+      if (beams.length >= this.settings.beams) break;
+      const set = candidate.choice.flatMap((f, g) => (f === 0 ? [] : [g])).join();
+      const behaviour = this.batch.signature(candidate.state);
+      if (behaviours.has(behaviour) || (sets.get(set) ?? 0) >= this.settings.perSet) continue;
+      behaviours.add(behaviour);
+      sets.set(set, (sets.get(set) ?? 0) + 1);
+      beams.push(candidate);
+    }
+    return beams;
+  }
+}
+
+/** What the chosen forms make of their nodes. The same form always gives the same object, so states can share results. */
+export function overridesOf(groups: readonly OpGroup[], choice: readonly number[]): Map<Node, Override> {
+  const overrides = new Map<Node, Override>();
+  groups.forEach((group, g) => {
+    const override = group.forms[choice[g] ?? 0]?.override;
+    if (override) for (const node of group.nodes) overrides.set(node, override);
+  });
+  return overrides;
+}

@@ -1,0 +1,38 @@
+// Patches: edits rebuild the new text, touch nothing else, and read well.
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { describe, it } from 'mocha';
+import { editsBetween, makePatch } from '../../src/repair/patch.ts';
+import { applyEdits } from '../../src/repair/rewrite.ts';
+
+const word = fc.constantFrom('a', 'bc', ' ', '\n', '==', '<', '1', '(', ')', '# note', 'select', ',');
+const text = fc.array(word, { maxLength: 40 }).map((words) => words.join(''));
+
+describe('patches', () => {
+  it('rebuild the new text from the old one', () => {
+    fc.assert(
+      fc.property(text, text, (before, after) => {
+        assert.equal(applyEdits(before, editsBetween('f', before, after)), after);
+      }),
+      { seed: 1, numRuns: 300 },
+    );
+  });
+
+  it('name disjoint spans in source order', () => {
+    fc.assert(
+      fc.property(text, text, (before, after) => {
+        const edits = editsBetween('f', before, after);
+        edits.slice(1).forEach((edit, i) => assert.ok(edit.span.start >= (edits[i]?.span.end ?? 0)));
+      }),
+      { seed: 2, numRuns: 300 },
+    );
+  });
+
+  it('change one operator and leave the comment and the layout alone', () => {
+    const before = 'a = select(tokens,  tokens, <);   # keep me\nselector_width(a);\n';
+    const patch = makePatch('x/hist.rasp', before, before.replace('<)', '==)'));
+    assert.deepEqual(patch.edits, [{ span: { file: 'x/hist.rasp', start: 28, end: 29 }, newText: '==' }]);
+    assert.match(patch.unifiedDiff, /^-a = select\(tokens, {2}tokens, <\); {3}# keep me$/m);
+    assert.match(patch.summary, /“<” becomes “==” in line 1/);
+  });
+});
