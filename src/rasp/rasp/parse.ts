@@ -1,0 +1,439 @@
+// Reads RASP text into its syntax tree; reports every syntax error that it finds and goes on behind it.
+import type { SourceFile } from '../analyse.ts';
+import type { Diagnostic, Severity } from '../diagnostic.ts';
+import { describeToken, ExpressionParser, SyntaxFailure } from './parseExpression.ts';
+import type { Expression, Identifier, Range, ReplSubset, Statement } from './syntax.ts';
+import type { Comment, Token } from './tokens.ts';
+
+export interface ParsedFile {
+  readonly source: SourceFile;
+  readonly statements: readonly Statement[];
+  /** In source order. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Statements inside blocks inside blocks: deeper ones are refused. */
+const maxBlockDepth = 100;
+
+/** The statements of a text; never throws. What a syntax error spoils is left out of `statements`. */
+export function parse(source: SourceFile): ParsedFile {
+  const parser = new StatementParser(source);
+  const statements = parser.file();
+  const diagnostics = parser.diagnostics.sort((a, b) => a.span.start - b.span.start);
+  return { source, statements, diagnostics };
+}
+
+type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+type Unplaced = Without<Statement, 'range' | 'trailing' | 'spaced'>;
+
+const commandWords = new Set(['set', 'show', 'examples', 'full', 'exit', 'quit', 's', 'selector']);
+
+interface Block {
+  /** Index of the closing brace's token, or of the token where a block without one ends. */
+  readonly end: number;
+  readonly closed: boolean;
+}
+
+class StatementParser extends ExpressionParser {
+  readonly diagnostics: Diagnostic[] = [];
+  private readonly closing: ReadonlyMap<number, number>;
+  private nextComment = 0;
+  private blockDepth = 0;
+  private readonly firstContent: number;
+
+  constructor(private readonly source: SourceFile) {
+    super(source.text);
+    this.closing = matchBraces(this.tokens);
+    this.firstContent = Math.min(this.peek().start, this.comments[0]?.start ?? Infinity);
+  }
+
+  file(): Statement[] {
+    return this.statementsUntil({ end: this.tokens.length - 1, closed: true }, false);
+  }
+
+  /** Statements up to the block's end; a block that nothing closes also ends at any brace. */
+  private statementsUntil({ end, closed }: Block, inFunction: boolean): Statement[] {
+    const statements: Statement[] = [];
+    while (this.position < end) {
+      this.takeComments(statements, this.peek().start);
+      if (!this.at('}')) this.takeStatement(statements, end, inFunction);
+      else if (!closed) break;
+      else this.strayBrace();
+    }
+    this.takeComments(statements, this.tokens[end]?.start ?? this.source.text.length);
+    return statements;
+  }
+
+  private strayBrace(): void {
+    // Inside a block it belongs to a statement that has been reported already.
+    if (this.blockDepth === 0) this.report(this.peek(), 'this } closes nothing; remove it');
+    this.advance();
+  }
+
+  private takeStatement(statements: Statement[], end: number, inFunction: boolean): void {
+    const first = this.position;
+    const start = this.peek().start;
+    try {
+      const statement = this.statement(inFunction);
+      if (statement === null) return;
+      const hoisted = this.hoistComments(start, first);
+      statements.push(...hoisted, this.placed(statement, start, hoisted.length === 0 && this.spacedAt(start)));
+    } catch (error) {
+      if (!(error instanceof SyntaxFailure)) throw error;
+      this.report(error.range, error.message);
+      this.resynchronise(first, end);
+      this.skipCommentsBefore(this.previousEnd());
+    }
+  }
+
+  private placed(statement: Unplaced, start: number, spaced: boolean): Statement {
+    const end = this.previousEnd();
+    return { ...statement, range: { start, end }, trailing: this.trailingComment(end), spaced };
+  }
+
+  /** Null for one that has been read and reported, and is not worth keeping. */
+  private statement(inFunction: boolean): Unplaced | null {
+    const token = this.peek();
+    if (token.kind === 'name') {
+      switch (token.text) {
+        case 'def':
+          return this.functionDefinition();
+        case 'for':
+          return this.forLoop();
+        case 'return':
+          return this.returnStatement(inFunction);
+        case 'load':
+          return this.load();
+        case 'draw':
+          return this.draw();
+      }
+      const command = commandWords.has(token.text) ? this.command() : null;
+      if (command !== null) return command;
+      if (this.startsAssignment()) return this.assignment();
+    }
+    if (this.at(';')) this.fail('a statement is missing before this ;');
+    const expression = this.expression();
+    if (this.at('=')) this.fail('only names can be assigned to; write == to compare');
+    this.semicolon();
+    return { kind: 'expression', expression };
+  }
+
+  private startsAssignment(): boolean {
+    for (let i = this.position; ; i += 2) {
+      if (this.tokens[i]?.kind !== 'name') return false;
+      const next = this.tokens[i + 1]?.text;
+      if (next === '=') return true;
+      if (next !== ',') return false;
+    }
+  }
+
+  private assignment(): Unplaced {
+    const targets = this.names();
+    this.expect('=');
+    const values = this.expressions();
+    this.semicolon();
+    return { kind: 'assign', targets, values };
+  }
+
+  private functionDefinition(): Unplaced {
+    const keyword = this.advance();
+    const name = this.identifier('the name of the function');
+    let parameters: Identifier[] = [];
+    try {
+      this.expect('(');
+      parameters = this.at(')') ? [] : this.names();
+      this.expect(')');
+    } catch (error) {
+      this.headerFailure(error);
+    }
+    const body = this.block(keyword, true);
+    this.checkReturn(name, body);
+    return { kind: 'function', name, parameters, body };
+  }
+
+  private checkReturn(name: Identifier, body: readonly Statement[]): void {
+    const statements = body.filter(({ kind }) => kind !== 'comment');
+    const misplaced = statements.slice(0, -1).find(({ kind }) => kind === 'return');
+    if (misplaced) this.report(misplaced.range, 'return must be the last statement of its function');
+    else if (statements.at(-1)?.kind !== 'return') {
+      this.report(name.range, `the function ${name.name} must end with a return statement`);
+    }
+  }
+
+  private forLoop(): Unplaced | null {
+    const keyword = this.advance();
+    let names: Identifier[] = [];
+    let iterable: Expression | undefined;
+    try {
+      names = this.names();
+      this.expectWord('in');
+      iterable = this.expression();
+    } catch (error) {
+      this.headerFailure(error);
+    }
+    const body = this.block(keyword, false);
+    if (iterable === undefined) return null;
+    if (body.length === 0) this.report(keyword, 'a for loop needs at least one statement in its body');
+    return { kind: 'for', names, iterable, body };
+  }
+
+  /** After an error before a block: goes to the block's brace if there is one, so that its body is still read. */
+  private headerFailure(error: unknown): void {
+    if (!(error instanceof SyntaxFailure)) throw error;
+    for (let i = this.position; i < this.tokens.length; i++) {
+      const text = this.tokens[i]?.text;
+      if (text === ';' || text === '}') break;
+      if (text !== '{') continue;
+      const close = this.closing.get(i);
+      if (close !== undefined && close > i + 1 && !this.holdsStatements(i, close)) break;
+      this.report(error.range, error.message);
+      this.position = i;
+      return;
+    }
+    throw error;
+  }
+
+  private block(keyword: Token, inFunction: boolean): Statement[] {
+    if (this.blockDepth >= maxBlockDepth) {
+      this.fail(`blocks are nested more than ${maxBlockDepth} deep; move the inner ones into functions`);
+    }
+    const block = this.openBlock(keyword);
+    this.blockDepth += 1;
+    const statements = this.statementsUntil(block, inFunction);
+    this.blockDepth -= 1;
+    if (block.closed) {
+      this.position = block.end + 1;
+      return statements;
+    }
+    if (this.at('}')) this.advance();
+    else this.report(keyword, `the block of this ${keyword.text} is not closed; add }`);
+    return statements;
+  }
+
+  private openBlock(keyword: Token): Block {
+    const brace = this.position;
+    if (this.at('{')) this.advance();
+    else this.report(this.afterPrevious(), `expected { to open the block of this ${keyword.text}`);
+    const end = this.closing.get(brace);
+    return end === undefined ? { end: this.blockEndWithout(keyword), closed: false } : { end, closed: true };
+  }
+
+  /** Without a closing brace a block ends before the first line that is indented no deeper than its keyword. */
+  private blockEndWithout(keyword: Token): number {
+    let i = this.position;
+    while (i < this.tokens.length - 1) {
+      const token = this.tokens[i];
+      if (token?.startsLine && token.column <= keyword.column && token.start > keyword.start) break;
+      i += 1;
+    }
+    return i;
+  }
+
+  private returnStatement(inFunction: boolean): Unplaced {
+    const keyword = this.advance();
+    const values = this.expressions();
+    this.semicolon();
+    if (!inFunction) this.report(keyword, 'return belongs at the end of a function');
+    return { kind: 'return', values };
+  }
+
+  private load(): Unplaced {
+    this.advance();
+    const token = this.peek();
+    if (token.kind !== 'string') this.fail('expected the name of a file in double quotes');
+    this.advance();
+    this.semicolon();
+    return { kind: 'load', name: token.text.slice(1, -1), nameRange: { start: token.start, end: token.end } };
+  }
+
+  private draw(): Unplaced {
+    this.advance();
+    this.expect('(');
+    const expression = this.expression();
+    const input = this.accept(',') ? this.expression() : null;
+    this.expect(')');
+    this.semicolon();
+    return { kind: 'draw', expression, input };
+  }
+
+  private command(): Unplaced | null {
+    const words = this.wordsOnLine();
+    const subset = this.subsetAt(words[0] === 'set' || words[0] === 'show' ? 1 : 0, words);
+    const rest = words.filter((_, i) => !(subset !== null && i === (words[0] === 'set' || words[0] === 'show' ? 1 : 0)));
+    const line = rest.join(' ');
+    if (rest[0] === 'set' && rest[1] === 'example') return this.setExample(subset);
+    const command = (['show example', 'examples on', 'examples off', 'full seq display on', 'full seq display off'] as const).find(
+      (known) => line === known || line.startsWith(`${known} `),
+    );
+    if (command !== undefined) return this.skipCommand(command, subset);
+    if ((line === 'exit' || line === 'quit' || /^(?:exit|quit)\(\)/u.test(line)) && !this.followedBy('=')) {
+      return this.exit();
+    }
+    return null;
+  }
+
+  /** The texts of the line's first tokens as far as they are words; `s-op` and `exit()` count as one. */
+  private wordsOnLine(): string[] {
+    const words: string[] = [];
+    for (let i = this.position; words.length < 6; i++) {
+      const token = this.tokens[i];
+      if (token === undefined || (i > this.position && token.startsLine)) break;
+      const three = `${token.text}${this.tokens[i + 1]?.text ?? ''}${this.tokens[i + 2]?.text ?? ''}`;
+      if (three === 's-op' || three === 'exit()' || three === 'quit()') {
+        words.push(three);
+        i += 2;
+      } else if (token.kind === 'name') words.push(token.text);
+      else {
+        // A symbol behind a lone word makes it an ordinary statement.
+        if (words.length === 1) words.push(token.text);
+        break;
+      }
+    }
+    return words;
+  }
+
+  private subsetAt(index: number, words: readonly string[]): ReplSubset {
+    const word = words[index];
+    return (word === 's-op' || word === 'selector') && /^examples?$/u.test(words[index + 1] ?? '') ? word : null;
+  }
+
+  private followedBy(text: string): boolean {
+    return this.tokens[this.position + 1]?.text === text;
+  }
+
+  private setExample(subset: ReplSubset): Unplaced {
+    while (this.peek().text !== 'example') this.advance();
+    this.advance();
+    return { kind: 'set-example', subset, example: this.expression() };
+  }
+
+  private skipCommand(command: Extract<Unplaced, { kind: 'command' }>['command'], subset: ReplSubset): Unplaced {
+    const last = command.split(' ').at(-1);
+    while (this.peek().text !== last) this.advance();
+    this.advance();
+    return { kind: 'command', command, subset };
+  }
+
+  private exit(): Unplaced {
+    this.advance();
+    if (this.accept('(')) this.expect(')');
+    return { kind: 'command', command: 'exit', subset: null };
+  }
+
+  /** A missing semicolon at the end of a line is reported, and the statement kept. */
+  private semicolon(): void {
+    if (this.accept(';')) return;
+    const next = this.peek();
+    if (!next.startsLine && next.kind !== 'end' && next.text !== '}') {
+      this.fail(`expected ; and found ${describeToken(next)}`);
+    }
+    this.report(this.afterPrevious(), 'expected ; at the end of the statement');
+  }
+
+  /** Goes on behind the next semicolon, at the end of the block, or where a new statement visibly starts. */
+  private resynchronise(first: number, end: number): void {
+    const { column } = this.tokens[first] ?? this.peek();
+    for (this.position = Math.max(this.position, first); this.position < end; this.position++) {
+      const token = this.peek();
+      if (this.position > first && token.startsLine && token.column <= column && this.startsStatement()) return;
+      if (token.text === ';') {
+        this.position += 1;
+        return;
+      }
+      if (token.text === '}') {
+        // At the top level a stray brace is skipped with the statement that it spoils.
+        if (this.blockDepth > 0) return;
+        this.position += 1;
+        return;
+      }
+      const close = token.text === '{' ? this.closing.get(this.position) : undefined;
+      if (close !== undefined && this.holdsStatements(this.position, close)) {
+        this.position = close + 1;
+        return;
+      }
+    }
+  }
+
+  private startsStatement(): boolean {
+    const { kind, text } = this.peek();
+    return kind === 'name' && (['def', 'for', 'load', 'return', 'draw', 'set'].includes(text) || this.startsAssignment());
+  }
+
+  private holdsStatements(open: number, close: number): boolean {
+    for (let i = open; i < close; i++) if (this.tokens[i]?.text === ';') return true;
+    return false;
+  }
+
+  private takeComments(into: Statement[], before: number): void {
+    for (let comment = this.comments[this.nextComment]; comment && comment.start < before; comment = this.comments[this.nextComment]) {
+      into.push(this.commentStatement(comment));
+      this.nextComment += 1;
+    }
+  }
+
+  private commentStatement({ text, start, end }: Comment): Statement {
+    return { kind: 'comment', text, range: { start, end }, trailing: null, spaced: this.spacedAt(start) };
+  }
+
+  /** Comments inside a statement go before it; RASP itself takes only those that have their line to themselves. */
+  private hoistComments(start: number, first: number): Statement[] {
+    const hoisted: Statement[] = [];
+    const end = this.previousEnd();
+    if (this.tokens[first]?.text === 'def' || this.tokens[first]?.text === 'for') return hoisted;
+    for (let comment = this.comments[this.nextComment]; comment && comment.start < end; comment = this.comments[this.nextComment]) {
+      if (!comment.ownLine) {
+        this.report(comment, 'a comment may not stand inside a statement; put it on a line of its own', 'warning', 'comment-position');
+      }
+      hoisted.push({ ...this.commentStatement(comment), spaced: hoisted.length === 0 && this.spacedAt(start) });
+      this.nextComment += 1;
+    }
+    return hoisted;
+  }
+
+  private skipCommentsBefore(end: number): void {
+    while ((this.comments[this.nextComment]?.start ?? Infinity) < end) this.nextComment += 1;
+  }
+
+  private trailingComment(end: number): string | null {
+    const comment = this.comments[this.nextComment];
+    if (comment === undefined || comment.ownLine || comment.start < end) return null;
+    if (this.source.text.slice(end, comment.start).trim() !== '') return null;
+    if (this.source.text.slice(end, comment.start).includes('\n')) return null;
+    this.nextComment += 1;
+    return comment.text;
+  }
+
+  private spacedAt(start: number): boolean {
+    let newlines = 0;
+    for (let i = start - 1; i >= 0 && newlines < 2; i--) {
+      const character = this.source.text[i];
+      if (character === '\n') newlines += 1;
+      else if (character !== ' ' && character !== '\t' && character !== '\r') return false;
+    }
+    return newlines > 1 && start > this.firstContent;
+  }
+
+  protected override report(at: Range, message: string, severity: Severity = 'error', code = 'syntax'): void {
+    const { start } = at;
+    // At the end of the text an empty range would not be visible.
+    const end = Math.max(at.end, Math.min(start + 1, this.source.text.length));
+    const last = this.diagnostics.at(-1);
+    if (last?.span.start === start && last.message === message) return;
+    this.diagnostics.push({ code, severity, message, span: { file: this.source.path, start, end } });
+  }
+}
+
+/** Which closing brace belongs to which opening one, by token index; unmatched ones are absent. */
+function matchBraces(tokens: readonly Token[]): Map<number, number> {
+  const closing = new Map<number, number>();
+  const open: number[] = [];
+  for (const [i, { kind, text }] of tokens.entries()) {
+    if (kind !== 'symbol') continue;
+    if (text === '{') open.push(i);
+    else if (text === '}') {
+      const start = open.pop();
+      if (start !== undefined) closing.set(start, i);
+    }
+  }
+  return closing;
+}
