@@ -1,0 +1,287 @@
+// The client of the model host: starts it, restarts it, and makes its sessions look like local objects.
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import type { HostReply, HostRequest, HostTensor, Provider, SessionOptions } from './protocol.ts';
+import type { CancellationToken } from '../shared/cancellation.ts';
+import { CancelledError } from '../shared/cancellation.ts';
+
+/** The host process ended while it was working. The call may be made again: the host restarts by itself. */
+export class HostDiedError extends Error {
+  override readonly name = 'HostDiedError';
+}
+
+/** The runtime refused a model or a run. */
+export class RuntimeError extends Error {
+  override readonly name = 'RuntimeError';
+}
+
+export interface ModelHostOptions {
+  /** The built host (`dist/host.cjs`). */
+  readonly hostPath: string;
+  /** Added to the process environment. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Provider of sessions that ask for none; default `cpu`. */
+  readonly provider?: Provider;
+  /** Total size of the models that may be open at once, bytes; default 8 GiB. */
+  readonly memoryBudgetBytes?: number;
+  readonly log?: (line: string) => void;
+}
+
+export interface RunOptions {
+  /** Only these outputs are computed and sent. */
+  readonly outputs?: readonly string[];
+  /** Cancelling kills the host: a native run cannot be stopped otherwise. Other sessions reopen by themselves. */
+  readonly token?: CancellationToken;
+}
+
+interface Pending {
+  resolve(reply: HostReply): void;
+  reject(error: Error): void;
+}
+
+type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
+
+const RESTARTS_PER_MINUTE = 3;
+const KEPT_STDERR_LINES = 20;
+
+export class ModelHost {
+  private child: ChildProcess | null = null;
+  private readonly pending = new Map<number, Pending>();
+  private readonly sessions = new Map<string, Session>();
+  private readonly deaths: number[] = [];
+  private stderr: string[] = [];
+  private nextId = 1;
+  private nextSession = 1;
+  private disposed = false;
+  /** Counts the processes: a session opened in an earlier one must be opened again. */
+  private generation = 0;
+
+  private constructor(private readonly options: ModelHostOptions) {}
+
+  static start(options: ModelHostOptions): ModelHost {
+    const host = new ModelHost(options);
+    host.process();
+    return host;
+  }
+
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
+  get currentGeneration(): number {
+    return this.generation;
+  }
+
+  get provider(): Provider {
+    return this.options.provider ?? 'cpu';
+  }
+
+  /**
+   * Opens a model. The same bytes with the same options share one session.
+   * @throws RuntimeError if the runtime refuses the model or the memory budget is used up.
+   */
+  async createSession(model: Uint8Array | { readonly path: string }, options: Partial<SessionOptions> = {}): Promise<Session> {
+    const complete: SessionOptions = { provider: options.provider ?? this.provider, optimization: options.optimization ?? 'all' };
+    const key = sessionKey(model, complete);
+    const known = this.sessions.get(key);
+    if (known) return known.share();
+    this.checkBudget(model instanceof Uint8Array ? model.byteLength : 0);
+    const session = new Session(this, this.nextSession++, key, model, complete);
+    this.sessions.set(key, session);
+    try {
+      await session.open();
+    } catch (error) {
+      this.sessions.delete(key);
+      throw error;
+    }
+    return session;
+  }
+
+  private checkBudget(wanted: number): void {
+    const budget = this.options.memoryBudgetBytes ?? 8 * 2 ** 30;
+    const used = [...this.sessions.values()].reduce((sum, session) => sum + session.bytes, 0);
+    if (used + wanted <= budget) return;
+    const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+    throw new RuntimeError(
+      `The model needs ${mib(wanted)}, ${mib(used)} are in use and the memory budget is ${mib(budget)}. Close a model or raise the budget.`,
+    );
+  }
+
+  /** Which providers the runtime was built with. */
+  async backends(): Promise<{ backends: readonly { name: string; bundled: boolean }[]; version: string }> {
+    const reply = await this.request({ type: 'backends' });
+    if (reply.type !== 'backends') throw new RangeError(`unexpected reply ${reply.type}`);
+    return reply;
+  }
+
+  async request(message: WithoutId<HostRequest>): Promise<HostReply> {
+    const child = this.process();
+    const id = this.nextId++;
+    const reply = await new Promise<HostReply>((resolve, reject) => {
+      this.pending.set(id, { resolve, reject });
+      child.channel?.ref();
+      child.send({ ...message, id } as HostRequest, (error) => {
+        if (error && this.pending.delete(id)) reject(new HostDiedError(`The model host could not be reached: ${error.message}`));
+      });
+    });
+    if (reply.type === 'failed') throw new RuntimeError(reply.message);
+    return reply;
+  }
+
+  /** Ends the process at once; what was running fails, the next request starts a new one. */
+  kill(reason: Error = new HostDiedError('The model host was stopped.')): void {
+    const { child } = this;
+    this.child = null;
+    child?.removeAllListeners('exit');
+    child?.kill('SIGKILL');
+    this.rejectAll(reason);
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.kill(new HostDiedError('The model host was closed.'));
+    this.sessions.clear();
+  }
+
+  forget(key: string): void {
+    this.sessions.delete(key);
+  }
+
+  private process(): ChildProcess {
+    if (this.disposed) throw new HostDiedError('The model host is closed.');
+    if (this.child) return this.child;
+    this.checkRestarts();
+    const child = fork(this.options.hostPath, [], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      execArgv: [],
+      env: { ...process.env, ...this.options.environment, ELECTRON_RUN_AS_NODE: '1' },
+    });
+    this.child = child;
+    this.generation++;
+    this.stderr = [];
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => this.keepStderr(text));
+    child.on('message', (reply: HostReply) => {
+      const waiting = this.pending.get(reply.id);
+      this.pending.delete(reply.id);
+      if (this.pending.size === 0) child.channel?.unref();
+      waiting?.resolve(reply);
+    });
+    child.on('exit', (code, signal) => this.onExit(child, code, signal));
+    child.on('error', (error) => this.options.log?.(`model host: ${error.message}`));
+    // An idle host must not keep its parent alive; a pending request does.
+    child.unref();
+    child.channel?.unref();
+    return child;
+  }
+
+  private checkRestarts(): void {
+    const now = Date.now();
+    const recent = this.deaths.filter((at) => now - at < 60_000);
+    if (recent.length <= RESTARTS_PER_MINUTE) return;
+    throw new HostDiedError(
+      `The model host ended ${recent.length} times within a minute and is not started again. Last words: ${this.lastWords()}`,
+    );
+  }
+
+  private onExit(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
+    if (this.child !== child) return;
+    this.child = null;
+    this.deaths.push(Date.now());
+    const how = signal ? `by signal ${signal}` : `with code ${code ?? 'unknown'}`;
+    this.options.log?.(`model host ended ${how}: ${this.lastWords()}`);
+    this.rejectAll(new HostDiedError(`The model host ended ${how} while it was working; try again. ${this.lastWords()}`.trim()));
+  }
+
+  private keepStderr(text: string): void {
+    this.stderr.push(...text.split('\n').filter((line) => line.trim() !== ''));
+    this.stderr = this.stderr.slice(-KEPT_STDERR_LINES);
+  }
+
+  private lastWords(): string {
+    return this.stderr.slice(-3).join(' ');
+  }
+
+  private rejectAll(error: Error): void {
+    const waiting = [...this.pending.values()];
+    this.pending.clear();
+    for (const { reject } of waiting) reject(error);
+  }
+}
+
+/** An open model. Survives the death of its host: it is opened again when it is used. */
+export class Session {
+  private openIn = -1;
+  private opening: Promise<void> | null = null;
+  private shares = 1;
+  inputNames: readonly string[] = [];
+  outputNames: readonly string[] = [];
+
+  constructor(
+    private readonly host: ModelHost,
+    private readonly id: number,
+    private readonly key: string,
+    private readonly model: Uint8Array | { readonly path: string },
+    readonly options: SessionOptions,
+  ) {}
+
+  get bytes(): number {
+    return this.model instanceof Uint8Array ? this.model.byteLength : 0;
+  }
+
+  get provider(): Provider {
+    return this.options.provider;
+  }
+
+  /** Runs the model. @throws RuntimeError, HostDiedError, CancelledError */
+  async run(feeds: Readonly<Record<string, HostTensor>>, options: RunOptions = {}): Promise<Readonly<Record<string, HostTensor>>> {
+    const { token, outputs } = options;
+    if (token?.isCancellationRequested) throw new CancelledError();
+    await this.open();
+    const watch = token?.onCancellationRequested(() => this.host.kill(new CancelledError()));
+    try {
+      const reply = await this.host.request({ type: 'run', session: this.id, feeds, ...(outputs ? { outputs } : {}) });
+      if (reply.type !== 'ran') throw new RangeError(`unexpected reply ${reply.type}`);
+      return reply.outputs;
+    } finally {
+      watch?.dispose();
+    }
+  }
+
+  /** Closes the model when its last user releases it. */
+  async release(): Promise<void> {
+    if (--this.shares > 0) return;
+    this.host.forget(this.key);
+    if (this.openIn === this.host.currentGeneration && this.host.pid !== undefined) {
+      await this.host.request({ type: 'release', session: this.id });
+    }
+  }
+
+  share(): this {
+    this.shares++;
+    return this;
+  }
+
+  async open(): Promise<void> {
+    if (this.openIn === this.host.currentGeneration && this.host.pid !== undefined) return;
+    this.opening ??= this.create().finally(() => (this.opening = null));
+    await this.opening;
+  }
+
+  private async create(): Promise<void> {
+    const model = this.model instanceof Uint8Array ? this.model : this.model.path;
+    const reply = await this.host.request({ type: 'create', session: this.id, model, options: this.options });
+    if (reply.type !== 'created') throw new RangeError(`unexpected reply ${reply.type}`);
+    this.openIn = this.host.currentGeneration;
+    this.inputNames = reply.inputs;
+    this.outputNames = reply.outputs;
+  }
+}
+
+function sessionKey(model: Uint8Array | { readonly path: string }, options: SessionOptions): string {
+  const hash = createHash('sha256');
+  if (model instanceof Uint8Array) hash.update(model);
+  else hash.update(`path:${model.path}`);
+  return `${hash.digest('hex')}:${options.provider}:${options.optimization}`;
+}

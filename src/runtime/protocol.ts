@@ -1,0 +1,85 @@
+// What the model host and its client say to each other.
+
+export type TensorType = 'float32' | 'float64' | 'int64' | 'int32' | 'bool' | 'uint8' | 'int8' | 'float16';
+
+/** A tensor as it travels between processes. */
+export interface HostTensor {
+  readonly type: TensorType;
+  readonly dims: readonly number[];
+  /** Row-major; bool as Uint8Array, float16 as Uint16Array. */
+  readonly data: Float32Array | Float64Array | BigInt64Array | Int32Array | Uint8Array | Int8Array | Uint16Array;
+}
+
+export type Provider = 'cuda' | 'webgpu' | 'dml' | 'coreml' | 'cpu';
+
+export interface SessionOptions {
+  readonly provider: Provider;
+  /** `disabled` starts faster, for graphs that run once. */
+  readonly optimization: 'disabled' | 'all';
+}
+
+export interface CreateRequest {
+  readonly type: 'create';
+  readonly id: number;
+  readonly session: number;
+  /** The model's bytes, or the path of its file. */
+  readonly model: Uint8Array | string;
+  readonly options: SessionOptions;
+}
+
+export interface RunRequest {
+  readonly type: 'run';
+  readonly id: number;
+  readonly session: number;
+  readonly feeds: Readonly<Record<string, HostTensor>>;
+  /** Names of the outputs wanted; all if absent. */
+  readonly outputs?: readonly string[];
+}
+
+export interface ReleaseRequest {
+  readonly type: 'release';
+  readonly id: number;
+  readonly session: number;
+}
+
+/** Asks what providers this build of the runtime carries. */
+export interface BackendsRequest {
+  readonly type: 'backends';
+  readonly id: number;
+}
+
+export type HostRequest = CreateRequest | RunRequest | ReleaseRequest | BackendsRequest;
+
+export interface CreatedReply {
+  readonly type: 'created';
+  readonly id: number;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+export interface RanReply {
+  readonly type: 'ran';
+  readonly id: number;
+  readonly outputs: Readonly<Record<string, HostTensor>>;
+}
+
+export interface ReleasedReply {
+  readonly type: 'released';
+  readonly id: number;
+}
+
+export interface BackendsReply {
+  readonly type: 'backends';
+  readonly id: number;
+  readonly backends: readonly { readonly name: string; readonly bundled: boolean }[];
+  readonly version: string;
+}
+
+/** The request failed in the runtime; the host lives on. */
+export interface FailedReply {
+  readonly type: 'failed';
+  readonly id: number;
+  readonly message: string;
+}
+
+export type HostReply = CreatedReply | RanReply | ReleasedReply | BackendsReply | FailedReply;
