@@ -1,6 +1,6 @@
 // The interpreter: what a program computes on one input, exactly; every other form of the program is held against it.
 import type { AggregateOp, Dialect, ElementType, MapOp, Node, Program, Selector, SOp, TokensOp, Value } from './program.ts';
-import { nodesBelow } from './program.ts';
+import { inputsOf } from './program.ts';
 import { describe, isNumeric, ScalarError, truthy } from './scalar.ts';
 
 /** A program fails on an input: which op and why. */
@@ -9,6 +9,8 @@ export class EvaluationError extends Error {
   constructor(
     message: string,
     readonly node: Node,
+    /** As ScalarError's. */
+    readonly fault: 'type' | 'value' = 'type',
   ) {
     super(message);
   }
@@ -69,15 +71,31 @@ export class Evaluation {
     private readonly options: InterpretOptions = {},
   ) {}
 
+  /** Computes the root and what it needs; results of earlier calls are kept. */
   evaluate(root: Node): void {
-    for (const node of nodesBelow(root)) {
-      if (this.sequences.has(node) || this.matrices.has(node)) continue;
-      try {
-        this.step(node);
-      } catch (error) {
-        if (error instanceof ScalarError) throw new EvaluationError(error.message, node);
-        throw error;
+    if (this.has(root)) return;
+    const stack: Node[] = [root];
+    for (let node = stack.at(-1); node !== undefined; node = stack.at(-1)) {
+      const missing = this.has(node) ? [] : inputsOf(node).filter((input) => !this.has(input));
+      if (missing.length > 0) {
+        stack.push(...missing);
+        continue;
       }
+      stack.pop();
+      if (!this.has(node)) this.attempt(node);
+    }
+  }
+
+  private has(node: Node): boolean {
+    return this.sequences.has(node) || this.matrices.has(node);
+  }
+
+  private attempt(node: Node): void {
+    try {
+      this.step(node);
+    } catch (error) {
+      if (error instanceof ScalarError) throw new EvaluationError(error.message, node, error.fault);
+      throw error;
     }
   }
 
@@ -127,7 +145,8 @@ export class Evaluation {
   }
 
   private tokens(node: TokensOp): Sequence {
-    return this.typed(this.input.map((token) => castToken(token, node.cast)));
+    const hint = node.cast === 'float' ? 'float' : undefined;
+    return this.typed(this.input.map((token) => castToken(token, node.cast)), hint);
   }
 
   private map(node: MapOp): Sequence {
@@ -141,17 +160,18 @@ export class Evaluation {
   }
 
   private aggregate(node: AggregateOp): Sequence {
-    const { values } = this.sequence(node.value);
+    const { values, type: valueType } = this.sequence(node.value);
     let averaged = false;
     const result = this.matrix(node.selector).map((row) => {
       const selected = values.filter((_, k) => row[k]);
       if (selected.length === 0) return node.default;
       if (selected.length === 1) return selected[0] ?? null;
       averaged = true;
+      // RASP averages no bools unless numbers are among them; Tracr does.
+      if (valueType === 'bool' && this.dialect === 'rasp') refuseMean(selected);
       return mean(selected);
     });
-    const type = this.sequence(node.value).type;
-    return this.typed(result, averaged || type === 'float' ? 'float' : undefined);
+    return this.typed(result, averaged || valueType === 'float' ? 'float' : undefined);
   }
 
   private select(node: Selector): SelectorMatrix {
@@ -176,31 +196,44 @@ export class Evaluation {
     return this.options.causal ? rows.map((row, q) => row.map((selected, k) => selected && k <= q)) : rows;
   }
 
-  /** Checks RASP's rule that a sequence holds one type; Tracr has no such rule. */
+  /** Checks RASP's rule that a sequence holds one type (bools count as numbers among numbers); Tracr has no such rule. */
   private typed(values: readonly Value[], hint?: ElementType): Sequence {
-    const kinds = new Set(values.filter((v) => v !== null).map(kindOf));
-    if (kinds.size > 1 && this.dialect === 'rasp') {
-      throw new ScalarError(`a sequence must hold one type, and this one holds ${[...kinds].sort().join(' and ')}s`);
+    let strings = false;
+    let bools = false;
+    let numbers = false;
+    let fractions = hint === 'float';
+    for (const value of values) {
+      if (typeof value === 'string') strings = true;
+      else if (typeof value === 'boolean') bools = true;
+      else if (value !== null) {
+        numbers = true;
+        fractions ||= !Number.isInteger(value);
+      }
     }
-    const [kind = 'none'] = kinds;
-    if (kind !== 'number') return { values, type: kind };
-    const integral = values.every((v) => typeof v !== 'number' || Number.isInteger(v));
-    return { values, type: hint === 'float' || !integral ? 'float' : 'int' };
+    if (strings && (numbers || bools) && this.dialect === 'rasp') throw mixed(values);
+    if (numbers) return { values, type: fractions ? 'float' : 'int' };
+    return { values, type: strings ? 'string' : bools ? 'bool' : 'none' };
   }
+}
+
+function mixed(values: readonly Value[]): ScalarError {
+  const kinds = new Set(values.filter((value) => value !== null).map(kindOf));
+  return new ScalarError(`a sequence must hold one type, and this one holds ${[...kinds].sort().join('s and ')}s`);
 }
 
 function kindOf(v: Value): 'number' | 'bool' | 'string' {
   return typeof v === 'number' ? 'number' : typeof v === 'boolean' ? 'bool' : 'string';
 }
 
+function refuseMean(selected: readonly Value[]): never {
+  const some = selected.slice(0, 4).map(describe).join(', ');
+  throw new ScalarError(`asked to average multiple values, but they are non-numbers: ${some}`);
+}
+
 function mean(selected: readonly Value[]): number {
   let sum = 0;
   for (const value of selected) {
-    if (!isNumeric(value)) {
-      throw new ScalarError(
-        `asked to average multiple values, but they are non-numbers: ${selected.slice(0, 4).map(describe).join(', ')}`,
-      );
-    }
+    if (!isNumeric(value)) refuseMean(selected);
     sum += Number(value);
   }
   return sum / selected.length;
@@ -225,14 +258,17 @@ export function castToken(token: Value, cast: TokensOp['cast']): Value {
       return truthy(token);
     case 'int':
     case 'float': {
-      const number = typeof token === 'string' ? parseNumber(token) : Number(token);
-      if (Number.isNaN(number)) throw new ScalarError(`the token ${describe(token)} is not a number`);
+      const number = typeof token === 'string' ? parseNumber(token, cast) : Number(token);
+      if (Number.isNaN(number)) throw new ScalarError(`the token ${describe(token)} is not a number`, 'value');
       return cast === 'int' ? Math.trunc(number) : number;
     }
   }
 }
 
-const parseNumber = (text: string): number => (text.trim() === '' ? Number.NaN : Number(text));
+function parseNumber(text: string, cast: 'int' | 'float'): number {
+  const pattern = cast === 'int' ? /^\s*[-+]?\d+\s*$/u : /^\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*$/u;
+  return pattern.test(text) ? Number(text) : Number.NaN;
+}
 
 function pythonString(v: Value): string {
   return typeof v === 'string' ? v : describe(v);

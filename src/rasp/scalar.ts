@@ -4,6 +4,13 @@ import type { Comparison, Predicate, ScalarFunction, Value } from './program.ts'
 /** A value error inside a program, as Python would raise it; the message is for the program's author. */
 export class ScalarError extends Error {
   override readonly name = 'ScalarError';
+  /** @param fault `type`: the operation makes no sense for such values; `value`: only for these (division by zero …). */
+  constructor(
+    message: string,
+    readonly fault: 'type' | 'value' = 'type',
+  ) {
+    super(message);
+  }
 }
 
 export const isNumeric = (v: Value): v is number | boolean => typeof v === 'number' || typeof v === 'boolean';
@@ -45,13 +52,30 @@ function ordered(op: string, a: Value, b: Value): number {
 }
 
 function compareCodePoints(a: string, b: string): number {
-  const x = [...a];
-  const y = [...b];
-  for (let i = 0; i < Math.min(x.length, y.length); i++) {
-    const d = (x[i]?.codePointAt(0) ?? 0) - (y[i]?.codePointAt(0) ?? 0);
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const d = codePointOrder(a.charCodeAt(i)) - codePointOrder(b.charCodeAt(i));
     if (d !== 0) return d;
   }
-  return x.length - y.length;
+  return a.length - b.length;
+}
+
+/** Moves surrogates behind all other units, where their code points belong. */
+function codePointOrder(unit: number): number {
+  return unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
+}
+
+const longestString = 1_000_000;
+
+function joined(a: string, b: string): string {
+  if (a.length + b.length > longestString) throw new ScalarError('the string grows too long', 'value');
+  return a + b;
+}
+
+function repeated(text: string, times: number): string {
+  if (!Number.isInteger(times)) throw new ScalarError(`cannot repeat a string ${times} times`);
+  if (text.length * times > longestString) throw new ScalarError('the string grows too long', 'value');
+  return text.repeat(Math.max(0, times));
 }
 
 export type BinaryOperator = '+' | '-' | '*' | '/' | '//' | '%' | '^' | '==' | '!=' | '<' | '<=' | '>' | '>=';
@@ -72,17 +96,17 @@ export function binary(op: BinaryOperator, a: Value, b: Value): Value {
     case '>=':
       return ordered(op, a, b) >= 0;
     case '+':
-      if (typeof a === 'string' && typeof b === 'string') return a + b;
+      if (typeof a === 'string' && typeof b === 'string') return joined(a, b);
       break;
     case '*':
-      if (typeof a === 'string' && isNumeric(b)) return a.repeat(Math.max(0, Number(b)));
-      if (isNumeric(a) && typeof b === 'string') return b.repeat(Math.max(0, Number(a)));
+      if (typeof a === 'string' && isNumeric(b)) return repeated(a, Number(b));
+      if (isNumeric(a) && typeof b === 'string') return repeated(b, Number(a));
       break;
     default:
   }
   const [x, y] = numbers(op, a, b);
   if (y === 0 && (op === '/' || op === '//' || op === '%')) {
-    throw new ScalarError(`division by zero in ${describe(a)} ${op} ${describe(b)}`);
+    throw new ScalarError(`division by zero in ${describe(a)} ${op} ${describe(b)}`, 'value');
   }
   switch (op) {
     case '+':
@@ -96,16 +120,22 @@ export function binary(op: BinaryOperator, a: Value, b: Value): Value {
     case '//':
       return Math.floor(x / y);
     case '%':
-      return x - y * Math.floor(x / y);
+      return modulo(x, y);
     case '^':
       return power(x, y);
   }
 }
 
+/** The remainder with the divisor's sign. */
+function modulo(x: number, y: number): number {
+  const remainder = x % y;
+  return remainder !== 0 && remainder < 0 !== y < 0 ? remainder + y : remainder + 0;
+}
+
 function power(x: number, y: number): number {
-  if (x === 0 && y < 0) throw new ScalarError('0 cannot be raised to a negative power');
+  if (x === 0 && y < 0) throw new ScalarError('0 cannot be raised to a negative power', 'value');
   const result = x ** y;
-  if (Number.isNaN(result)) throw new ScalarError(`${x} ^ ${y} is not a real number`);
+  if (Number.isNaN(result)) throw new ScalarError(`${x} ^ ${y} is not a real number`, 'value');
   return result;
 }
 

@@ -10,6 +10,8 @@ export interface ParsedFile {
   readonly statements: readonly Statement[];
   /** In source order. */
   readonly diagnostics: readonly Diagnostic[];
+  /** Names that statements with syntax errors would have defined. */
+  readonly spoiled: readonly string[];
 }
 
 /** Statements inside blocks inside blocks: deeper ones are refused. */
@@ -20,7 +22,7 @@ export function parse(source: SourceFile): ParsedFile {
   const parser = new StatementParser(source);
   const statements = parser.file();
   const diagnostics = parser.diagnostics.sort((a, b) => a.span.start - b.span.start);
-  return { source, statements, diagnostics };
+  return { source, statements, diagnostics, spoiled: parser.spoiled };
 }
 
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
@@ -36,6 +38,7 @@ interface Block {
 
 class StatementParser extends ExpressionParser {
   readonly diagnostics: Diagnostic[] = [];
+  readonly spoiled: string[] = [];
   private readonly closing: ReadonlyMap<number, number>;
   private nextComment = 0;
   private blockDepth = 0;
@@ -82,6 +85,7 @@ class StatementParser extends ExpressionParser {
       if (!(error instanceof SyntaxFailure)) throw error;
       this.report(error.range, error.message);
       this.resynchronise(first, end);
+      this.noteSpoiled(first);
       this.skipCommentsBefore(this.previousEnd());
     }
   }
@@ -351,6 +355,15 @@ class StatementParser extends ExpressionParser {
         this.position = close + 1;
         return;
       }
+    }
+  }
+
+  private noteSpoiled(first: number): void {
+    for (let i = first; i < this.position; i++) {
+      const token = this.tokens[i];
+      const next = this.tokens[i + 1]?.text;
+      const defines = next === '=' || next === ',' || this.tokens[i - 1]?.text === 'def';
+      if (token?.kind === 'name' && defines) this.spoiled.push(token.text);
     }
   }
 

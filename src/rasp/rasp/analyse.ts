@@ -1,0 +1,13 @@
+// The RASP front end: from a text to its diagnostics and the programs in it.
+import type { Analysis, AnalyseOptions, SourceFile } from '../analyse.ts';
+import { FileTracer } from './evaluate.ts';
+import { parse } from './parse.ts';
+
+/** Never throws for any text; spans of diagnostics may lie in files that the source loads. */
+export function analyseRasp(source: SourceFile, options: AnalyseOptions = {}): Analysis {
+  const file = parse(source);
+  const tracer = new FileTracer(file, options);
+  tracer.run();
+  const diagnostics = [...file.diagnostics, ...tracer.diagnostics].sort((a, b) => a.span.start - b.span.start);
+  return { source, dialect: 'rasp', diagnostics, entries: tracer.entries() };
+}

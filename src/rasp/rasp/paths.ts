@@ -1,0 +1,22 @@
+// Where `load "name";` looks for its file, on plain strings.
+
+/** The paths to try, in order: beside the loading file, then as written. */
+export function candidatePaths(loadingFile: string, name: string): string[] {
+  const file = name.endsWith('.rasp') ? name : `${name}.rasp`;
+  const separator = loadingFile.includes('\\') && !loadingFile.includes('/') ? '\\' : '/';
+  const folder = loadingFile.slice(0, loadingFile.lastIndexOf(separator) + 1);
+  const absolute = /^(?:[/\\]|[A-Za-z]:)/u.test(file);
+  return absolute || folder === '' ? [normal(file, separator)] : [normal(folder + file, separator), normal(file, separator)];
+}
+
+/** Without `.` and `folder/..`, so that one file has one path. */
+function normal(path: string, separator: string): string {
+  const parts: string[] = [];
+  for (const part of path.split(/[/\\]/u)) {
+    if (part === '.') continue;
+    const last = parts.at(-1);
+    if (part === '..' && last !== undefined && last !== '' && last !== '..') parts.pop();
+    else parts.push(part);
+  }
+  return parts.join(separator);
+}
