@@ -21,11 +21,9 @@ export class Scope {
   ) {}
 
   get(name: string): RaspValue | undefined {
-    for (let scope: Scope | null = this; scope !== null; scope = scope.parent) {
-      const value = scope.values.get(name);
-      if (value !== undefined) return value;
-    }
-    return undefined;
+    let value = this.values.get(name);
+    for (let scope = this.parent; value === undefined && scope !== null; scope = scope.parent) value = scope.values.get(name);
+    return value;
   }
 
   /** Whether an assignment to the name is refused here or where it is passed on to. */
@@ -41,9 +39,7 @@ export class Scope {
 
   /** Every name that can be seen from here. */
   visibleNames(): string[] {
-    const names: string[] = [];
-    for (let scope: Scope | null = this; scope !== null; scope = scope.parent) names.push(...scope.values.keys());
-    return names;
+    return [...this.values.keys(), ...(this.parent?.visibleNames() ?? [])];
   }
 
   /** The names of this scope itself. */
