@@ -1,5 +1,5 @@
 // Builds ONNX graphs node by node; every value has a name, given or fresh.
-import type { Attribute, Dimension, Graph, GraphNode, Tensor, TensorType, ValueInfo } from './graph.ts';
+import type { Attribute, Dimension, Graph, GraphNode, Initializer, TensorType, ValueInfo } from './graph.ts';
 
 /** The opset that graphs of our own are written in. */
 export const OPSET = 18;
@@ -8,10 +8,9 @@ export class GraphBuilder {
   private readonly nodes: GraphNode[];
   private readonly inputs: ValueInfo[];
   private readonly outputs: ValueInfo[];
-  private readonly initializers: Map<string, Tensor>;
+  private readonly initializers: Map<string, Initializer>;
   private readonly taken = new Set<string>();
-  private readonly opset: number;
-  private readonly metadata: Readonly<Record<string, string>>;
+  private readonly model: Omit<Graph, 'nodes' | 'inputs' | 'outputs' | 'initializers'>;
   private counter = 0;
 
   /** Starts empty, or from a graph to be extended. `prefix` keeps the fresh names of two edits apart. */
@@ -20,8 +19,7 @@ export class GraphBuilder {
     this.inputs = [...(base?.inputs ?? [])];
     this.outputs = [...(base?.outputs ?? [])];
     this.initializers = new Map(base?.initializers);
-    this.opset = base?.opset ?? OPSET;
-    this.metadata = base?.metadata ?? {};
+    this.model = base ?? { opset: OPSET, metadata: {} };
     for (const { name } of this.inputs) this.taken.add(name);
     for (const name of this.initializers.keys()) this.taken.add(name);
     for (const node of this.nodes) for (const name of node.outputs) this.taken.add(name);
@@ -39,13 +37,17 @@ export class GraphBuilder {
     return this.taken.has(name);
   }
 
+  get opset(): number {
+    return this.model.opset;
+  }
+
   input(name: string, type: TensorType, dims: readonly Dimension[]): string {
     this.take(name);
     this.inputs.push({ name, type, dims });
     return name;
   }
 
-  initializer(name: string, tensor: Tensor): string {
+  initializer(name: string, tensor: Initializer): string {
     this.take(name);
     this.initializers.set(name, tensor);
     return name;
@@ -76,8 +78,8 @@ export class GraphBuilder {
   }
 
   build(): Graph {
-    const { opset, nodes, inputs, outputs, initializers, metadata } = this;
-    return { opset, nodes: [...nodes], inputs: [...inputs], outputs: [...outputs], initializers: new Map(initializers), metadata };
+    const { model, nodes, inputs, outputs, initializers } = this;
+    return { ...model, nodes: [...nodes], inputs: [...inputs], outputs: [...outputs], initializers: new Map(initializers) };
   }
 
   private take(name: string): void {

@@ -17,7 +17,7 @@ const messages: Record<string, Record<string, readonly [number, string]>> = {
   Dimension: { dimValue: [1, 'int64'], dimParam: [2, 'string'] },
   TensorShapeProto: { dim: [1, 'Dimension[]'] },
   TensorTypeProto: { elemType: [1, 'int32'], shape: [2, 'TensorShapeProto'] },
-  TypeProto: { tensorType: [1, 'TensorTypeProto'] },
+  TypeProto: { tensorType: [1, 'TensorTypeProto'], sequenceType: [4, 'bytes'], mapType: [5, 'bytes'], optionalType: [9, 'bytes'] },
   ValueInfoProto: { name: [1, 'string'], type: [2, 'TypeProto'] },
   TensorProto: {
     dims: [1, 'int64[]'],
@@ -27,6 +27,7 @@ const messages: Record<string, Record<string, readonly [number, string]>> = {
     int64Data: [7, 'int64[]'],
     name: [8, 'string'],
     rawData: [9, 'bytes'],
+    stringData: [6, 'bytes[]'],
     doubleData: [10, 'double[]'],
     uint64Data: [11, 'uint64[]'],
     externalData: [13, 'StringStringEntryProto[]'],
@@ -58,7 +59,8 @@ const messages: Record<string, Record<string, readonly [number, string]>> = {
     initializer: [5, 'TensorProto[]'],
     input: [11, 'ValueInfoProto[]'],
     output: [12, 'ValueInfoProto[]'],
-    valueInfo: [13, 'ValueInfoProto[]'],
+    // Messages that are passed on or only noticed are declared as their bytes, which the wire format allows.
+    sparseInitializer: [15, 'bytes[]'],
   },
   ModelProto: {
     irVersion: [1, 'int64'],
@@ -67,6 +69,7 @@ const messages: Record<string, Record<string, readonly [number, string]>> = {
     graph: [7, 'GraphProto'],
     opsetImport: [8, 'OperatorSetIdProto[]'],
     metadataProps: [14, 'StringStringEntryProto[]'],
+    functions: [25, 'bytes[]'],
   },
 };
 
@@ -103,6 +106,9 @@ export function messageSchema(name: keyof typeof messages): DescMessage {
   if (!schema) throw new RangeError(`no ONNX message ${name}`);
   return schema;
 }
+
+/** TensorProto.data_location: the bytes lie in another file. */
+export const EXTERNAL = 1;
 
 /** AttributeProto.type */
 export const attributeTypes = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, floats: 6, ints: 7, strings: 8 } as const;
