@@ -6,10 +6,9 @@ import type { AggregateOp, Node, SOp, Value } from '../rasp/program.ts';
 import { isSelector } from '../rasp/program.ts';
 import { isNumeric, ScalarError } from '../rasp/scalar.ts';
 import { encodeExamples } from '../numeric/encode.ts';
-import type { TableParameter, TableProgram } from '../numeric/tableProgram.ts';
+import type { TableParameter, TableProgram, TableProgramOptions } from '../numeric/tableProgram.ts';
 import { buildTableProgram, forEachCombination, valueIndex } from '../numeric/tableProgram.ts';
-import type { TableRunner } from '../numeric/run.ts';
-import { startTableRunner } from '../numeric/run.ts';
+import { TableRunner } from '../numeric/run.ts';
 import type { ModelHost } from '../runtime/client.ts';
 import type { HostTensor } from '../runtime/protocol.ts';
 
@@ -54,9 +53,14 @@ export class GradientRanking {
     host: ModelHost,
   ): Promise<GradientRanking> {
     const program = relaxedProgram(batch, base, groups, examples);
-    const runner = await startTableRunner(program, host);
+    const runner = await TableRunner.start(program, host);
     const numbers = groups.map((group) => numbersOf(group, program));
     return new GradientRanking(runner, encodeExamples(program, examples), groups, numbers, program);
+  }
+
+  /** The execution provider that computes the gradients. */
+  get provider(): string {
+    return this.runner.provider;
   }
 
   /** One forward and backward pass with the given form in place in every group. */
@@ -77,6 +81,13 @@ export class GradientRanking {
     return { loss, gains };
   }
 
+  /** A form's table in full, zeros where the parameter cannot express it. */
+  denseTable(parameter: TableParameter, form: Form): Float32Array {
+    const dense = new Float32Array(parameter.initial.length);
+    addScaled(dense, formNumbers(parameter, form), 1, parameter.dims[1] ?? 1);
+    return dense;
+  }
+
   async dispose(): Promise<void> {
     await this.runner.dispose();
   }
@@ -88,6 +99,7 @@ export function relaxedProgram(
   base: BatchState,
   groups: readonly OpGroup[],
   examples: readonly Example[],
+  training: Pick<TableProgramOptions, 'define' | 'finish'> = {},
 ): TableProgram {
   const targets = [...new Set(examples.flatMap(({ output }) => output))];
   const domains = widenedDomains(batch, base, groups, targets);
@@ -98,6 +110,7 @@ export function relaxedProgram(
     maxLength: Math.max(1, ...examples.map(({ input }) => input.length)),
     averaging: averagingOps(batch, base),
     wraps: true,
+    ...training,
   });
 }
 

@@ -292,6 +292,8 @@ class Repair {
         batch,
         groups,
         ranking,
+        examples: this.gradientBatch,
+        host: this.services.host,
         random: this.random,
         deadline: this.deadline,
         token: this.token,
