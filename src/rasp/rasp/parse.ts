@@ -320,7 +320,7 @@ class StatementParser extends ExpressionParser {
 
   private exit(): Unplaced {
     this.advance();
-    if (this.accept('(')) this.expect(')');
+    if (!this.peek().startsLine && this.accept('(')) this.expect(')');
     return { kind: 'command', command: 'exit', subset: null };
   }
 
