@@ -47,13 +47,14 @@ export class Tryout {
     }
   }
 
-  /** Why the node fails; undefined if it works, or fails only because one of its inputs does. */
+  /** Why the node fails; undefined if it works, or fails only because of an input whose failure was told already. */
   failure(node: Node): Failure | undefined {
     if (this.work > workLimit) return undefined;
     this.work += isSelector(node) ? this.main.length ** 2 : this.main.length;
     const error = this.main.run(node);
-    if (error === undefined || error.node !== node) return undefined;
+    if (error === undefined || this.main.told.has(error.node)) return undefined;
     if (this.alternatives.some((trial) => trial.run(node) === undefined)) return undefined;
+    this.main.told.add(error.node);
     const always = error.fault === 'type' && this.probes.every((probe) => probe.run(node)?.fault === 'type');
     return { message: error.message, always };
   }
@@ -63,6 +64,8 @@ export class Tryout {
 class Trial {
   private readonly evaluation: Evaluation;
   private readonly failures = new Map<Node, EvaluationError>();
+  /** The nodes whose own failure has been told. */
+  readonly told = new Set<Node>();
 
   constructor(private readonly input: readonly Value[]) {
     this.evaluation = new Evaluation('rasp', input);
