@@ -104,7 +104,12 @@ export class FileTracer extends ExpressionTracer {
   }
 
   private statement(statement: Statement, scope: Scope): void {
-    this.step(statement.range, () => this.carryOut(statement, scope));
+    this.enter(statement.range);
+    try {
+      this.carryOut(statement, scope);
+    } finally {
+      this.leave();
+    }
   }
 
   private carryOut(statement: Statement, scope: Scope): void {

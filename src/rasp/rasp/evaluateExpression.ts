@@ -46,7 +46,12 @@ export abstract class ExpressionTracer extends Tracer {
   protected abstract runBody(callee: FunctionValue, scope: Scope): RaspValue;
 
   protected evaluate(expression: Expression, scope: Scope): RaspValue {
-    return this.step(expression.range, () => this.dispatch(expression, scope));
+    this.enter(expression.range);
+    try {
+      return this.dispatch(expression, scope);
+    } finally {
+      this.leave();
+    }
   }
 
   private dispatch(expression: Expression, scope: Scope): RaspValue {

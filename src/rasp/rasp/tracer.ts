@@ -30,7 +30,8 @@ export class SilentFailure extends Error {}
 export class LimitFailure extends TraceFailure {}
 
 const maxSteps = 400_000;
-const maxDepth = 1_500;
+/** Well inside the JavaScript stack. */
+const maxDepth = 900;
 const maxCalls = 150;
 
 const defaultExample = [...'hello'];
@@ -79,17 +80,16 @@ export class Tracer {
     this.report(error.code, 'error', error.message, error.span, error.calls);
   }
 
-  /** Counts one expression or statement, and how deep it is inside others. */
-  protected step<T>(at: Range, body: () => T): T {
+  /** Counts one expression or statement, and how deep it is inside others; `leave` ends it. */
+  protected enter(at: Range): void {
     this.steps += 1;
     if (this.steps > maxSteps) this.limit(`the file takes more than ${maxSteps} steps to build; make its loops shorter`, at);
     if (this.depth >= maxDepth) this.limit('expressions and calls are nested too deeply', at);
     this.depth += 1;
-    try {
-      return body();
-    } finally {
-      this.depth -= 1;
-    }
+  }
+
+  protected leave(): void {
+    this.depth -= 1;
   }
 
   private limit(message: string, at: Range): never {
