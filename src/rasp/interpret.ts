@@ -1,6 +1,6 @@
 // The interpreter: what a program computes on one input, exactly; every other form of the program is held against it.
 import type { AggregateOp, Dialect, ElementType, MapOp, Node, Program, Selector, SOp, TokensOp, Value } from './program.ts';
-import { inputsOf } from './program.ts';
+import { inputsOf, nodesBelow } from './program.ts';
 import { describe, isNumeric, ScalarError, truthy } from './scalar.ts';
 
 /** A program fails on an input: which op and why. */
@@ -60,6 +60,17 @@ export function evaluateSelector(
   return evaluation.matrix(root);
 }
 
+const orders = new WeakMap<Node, readonly Node[]>();
+
+/** nodesBelow, remembered: one program is run on many inputs. */
+function orderBelow(root: Node): readonly Node[] {
+  const known = orders.get(root);
+  if (known !== undefined) return known;
+  const order = nodesBelow(root);
+  orders.set(root, order);
+  return order;
+}
+
 /** One input's worth of results, kept per node so that shared nodes are computed once. */
 export class Evaluation {
   private readonly sequences = new Map<Node, Sequence>();
@@ -74,16 +85,11 @@ export class Evaluation {
   /** Computes the root and what it needs; results of earlier calls are kept. */
   evaluate(root: Node): void {
     if (this.has(root)) return;
-    const stack: Node[] = [root];
-    for (let node = stack.at(-1); node !== undefined; node = stack.at(-1)) {
-      const missing = this.has(node) ? [] : inputsOf(node).filter((input) => !this.has(input));
-      if (missing.length > 0) {
-        stack.push(...missing);
-        continue;
-      }
-      stack.pop();
-      if (!this.has(node)) this.attempt(node);
+    if (inputsOf(root).every((input) => this.has(input))) {
+      this.attempt(root);
+      return;
     }
+    for (const node of orderBelow(root)) if (!this.has(node)) this.attempt(node);
   }
 
   private has(node: Node): boolean {
@@ -140,7 +146,7 @@ export class Evaluation {
       case 'aggregate':
         return this.aggregate(node);
       case 'width':
-        return { values: this.matrix(node.selector).map((row) => row.filter(Boolean).length), type: 'int' };
+        return { values: this.matrix(node.selector).map(countSelected), type: 'int' };
     }
   }
 
@@ -149,28 +155,40 @@ export class Evaluation {
     return this.typed(this.input.map((token) => castToken(token, node.cast)), hint);
   }
 
-  private map(node: MapOp): Sequence {
-    const args = node.args.map((arg) => this.sequence(arg));
-    const values = this.input.map((_, i) => {
-      const at = args.map((arg) => arg.values[i] ?? null);
+  private map({ fn, args: inputs }: MapOp): Sequence {
+    const args = inputs.map((arg) => this.sequence(arg));
+    const values: Value[] = [];
+    for (let i = 0; i < this.input.length; i++) {
+      const at: Value[] = [];
       // Tracr passes None through; RASP has no None.
-      return at.includes(null) ? null : node.fn.apply(at);
-    });
-    return this.typed(values, node.fn.resultType?.(args.map((arg) => arg.type)));
+      let none = false;
+      for (const arg of args) {
+        const value = arg.values[i] ?? null;
+        none ||= value === null;
+        at.push(value);
+      }
+      values.push(none ? null : fn.apply(at));
+    }
+    return this.typed(values, fn.resultType?.(args.map((arg) => arg.type)));
   }
 
   private aggregate(node: AggregateOp): Sequence {
     const { values, type: valueType } = this.sequence(node.value);
     let averaged = false;
-    const result = this.matrix(node.selector).map((row) => {
-      const selected = values.filter((_, k) => row[k]);
-      if (selected.length === 0) return node.default;
-      if (selected.length === 1) return selected[0] ?? null;
+    const result: Value[] = [];
+    for (const row of this.matrix(node.selector)) {
+      const selected: Value[] = [];
+      for (let k = 0; k < row.length; k++) if (row[k]) selected.push(values[k] ?? null);
+      const [only = node.default] = selected;
+      if (selected.length < 2) {
+        result.push(only);
+        continue;
+      }
       averaged = true;
       // RASP averages no bools unless numbers are among them; Tracr does.
       if (valueType === 'bool' && this.dialect === 'rasp') refuseMean(selected);
-      return mean(selected);
-    });
+      result.push(mean(selected));
+    }
     return this.typed(result, averaged || valueType === 'float' ? 'float' : undefined);
   }
 
@@ -187,7 +205,8 @@ export class Evaluation {
       case 'select': {
         const keys = this.sequence(node.keys).values;
         const queries = this.sequence(node.queries).values;
-        return this.masked(queries.map((query) => keys.map((key) => node.predicate.apply(key, query))));
+        const { predicate } = node;
+        return this.masked(queries.map((query) => keys.map((key) => predicate.apply(key, query))));
       }
     }
   }
@@ -223,6 +242,12 @@ function mixed(values: readonly Value[]): ScalarError {
 
 function kindOf(v: Value): 'number' | 'bool' | 'string' {
   return typeof v === 'number' ? 'number' : typeof v === 'boolean' ? 'bool' : 'string';
+}
+
+function countSelected(row: readonly boolean[]): number {
+  let count = 0;
+  for (const selected of row) if (selected) count += 1;
+  return count;
 }
 
 function refuseMean(selected: readonly Value[]): never {
