@@ -1,92 +1,173 @@
 // Reverse-mode differentiation of an ONNX graph into an ONNX graph.
+//
+//   const shapes = await measureShapes(graph, [feedsOfOneSize, feedsOfAnother], execute);
+//   const withGradients = differentiate(graph, { loss: 'loss', withRespectTo: ['w'], shapes });   // + output grad/w
 import { GraphBuilder } from './builder.ts';
-import type { Dimension, Graph, GraphNode, TensorType } from './graph.ts';
-import type { ShapeOf } from './rules.ts';
-import { notDifferentiable, rules, RuleContext } from './rules.ts';
+import type { Dimension, Graph, GraphNode, ShapeOf, TensorType } from './graph.ts';
+import { valuesReadBy } from './graph.ts';
+import { blocksGradient, rules } from './rules.ts';
+import { RuleContext, RuleRefusal } from './rules/context.ts';
+import { upgradeOpset } from './upgrade.ts';
 
 export interface DifferentiateOptions {
-  /** The scalar value to differentiate. */
+  /** The scalar value to differentiate; of a larger one, the sum of its elements. */
   readonly loss: string;
   /** Values (inputs, initializers or inner ones) to differentiate with respect to. */
   readonly withRespectTo: readonly string[];
   /** The shape of every value of the graph, as `measureShapes` finds it. */
   readonly shapes: ShapeOf;
+  /** Names the outputs `PREFIX/NAME` and keeps two derivatives of one graph apart; default `grad`. */
+  readonly prefix?: string;
 }
 
 /** An op on the path has no derivative here. Found before anything runs. */
 export class NoGradientError extends Error {
   override readonly name = 'NoGradientError';
   constructor(
+    /** With its domain: `com.microsoft.Attention`. */
     readonly op: string,
+    /** The node's name, or that of its first output. */
+    readonly node: string,
+    /** From a value differentiated by to the loss: `x`, `Op(output)`, …, `loss`. */
     readonly path: readonly string[],
+    reason?: string,
   ) {
-    super(`there is no gradient for the op ${op}; it lies on the path ${path.join(' → ')}`);
+    super(`there is no gradient for the op ${op}${reason === undefined ? '' : `: ${reason}`}; it lies on the path ${path.join(' → ')}`);
   }
 }
 
 export const gradientName = (value: string): string => `grad/${value}`;
 
 /**
- * The graph with one more output `grad/NAME` for each value differentiated by, of that value's shape: d loss / d value.
- * Only what lies between those values and the loss is differentiated.
+ * The graph with one more output `grad/NAME` for each value differentiated by, of that value's shape: d loss / d value
+ * (zeros where the loss does not depend on it). Only what lies between those values and the loss is differentiated.
+ * Graphs of opset 13 to 17 come back as opset 18.
  * @throws NoGradientError
  */
-export function differentiate(graph: Graph, options: DifferentiateOptions): Graph {
-  const { loss, withRespectTo, shapes } = options;
-  const path = nodesOnPath(graph, loss, withRespectTo);
-  refuseUnknown(path, loss);
-  const builder = new GraphBuilder(graph, 'grad/');
-  const context = new RuleContext(builder, shapes, typeOf(graph, loss));
-  const needed = new Set([...withRespectTo, ...path.flatMap(({ outputs }) => outputs)]);
-  context.accumulate(loss, context.scalar(1, shapes(loss).length));
-  for (const node of [...path].reverse()) {
-    const gradients = node.outputs.map((output) => context.gradient(output));
-    if (gradients.every((gradient) => gradient === null)) continue;
-    const rule = rules[node.op as keyof typeof rules];
-    const results = rule(context, node, gradients);
-    node.inputs.forEach((input, i) => {
-      const result = results[i];
-      if (result && needed.has(input)) context.accumulate(input, result);
-    });
-  }
+export function differentiate(original: Graph, options: DifferentiateOptions): Graph {
+  const { loss, withRespectTo, shapes, prefix = 'grad' } = options;
+  const graph = upgradeOpset(original);
+  const path = new Path(graph, loss, withRespectTo);
+  path.refuseUnknown();
+  const builder = new GraphBuilder(graph, `${prefix}/`);
+  const type = typeOf(graph, loss);
+  const context = new RuleContext(builder, graph, shapes, type);
+  context.accumulate(loss, context.filled(1, loss));
+  for (const node of [...path.nodes].reverse()) backward(context, path, node);
   for (const name of withRespectTo) {
-    const gradient = context.gradient(name) ?? context.zerosLike(name);
-    builder.node('Identity', [gradient], {}, gradientName(name));
-    builder.output(gradientName(name), typeOf(graph, loss), dimsOf(graph, name, shapes));
+    const output = `${prefix}/${name}`;
+    builder.node('Identity', [context.gradient(name) ?? context.filled(0, name)], {}, output);
+    builder.output(output, type, dimsOf(graph, name, shapes));
   }
-  return builder.build();
+  return withoutUnused(builder.build(), graph);
+}
+
+/** The ops on the path that have no rule, so that a model can be judged before it is run. Empty if all have one. */
+export function missingRules(graph: Graph, loss: string, withRespectTo: readonly string[]): readonly string[] {
+  const unknown = new Path(graph, loss, withRespectTo).nodes.filter((node) => !hasRule(node));
+  return [...new Set(unknown.map(fullName))];
+}
+
+function backward(context: RuleContext, path: Path, node: GraphNode): void {
+  const gradients = node.outputs.map((output) => context.gradient(output));
+  if (gradients.every((gradient) => gradient === null)) return;
+  const results = applyRule(context, path, node, gradients);
+  node.inputs.forEach((input, i) => {
+    if (!path.active.has(input)) return;
+    const result = results[i];
+    if (!result) throw path.refusal(node, `its input ${i} takes no gradient`);
+    context.accumulate(input, result);
+  });
+}
+
+function applyRule(context: RuleContext, path: Path, node: GraphNode, gradients: readonly (string | null)[]): readonly (string | null)[] {
+  const rule = rules[node.op];
+  if (!rule) throw path.refusal(node);
+  try {
+    return rule(context, node, gradients[0] ?? '', gradients);
+  } catch (error) {
+    if (error instanceof RuleRefusal) throw path.refusal(node, error.message);
+    throw error;
+  }
+}
+
+const fullName = ({ op, domain }: GraphNode): string => (domain === '' ? op : `${domain}.${op}`);
+const hasRule = ({ op, domain }: GraphNode): boolean => domain === '' && op in rules;
+
+function typeOf(graph: Graph, value: string): TensorType {
+  const known = [...graph.outputs, ...graph.inputs].find(({ name }) => name === value);
+  return known?.type ?? 'float32';
 }
 
 function dimsOf(graph: Graph, name: string, shapes: ShapeOf): readonly Dimension[] {
-  return graph.inputs.find((input) => input.name === name)?.dims ?? shapes(name).map((_, i) => `${name}_${i}`);
+  return graph.inputs.find((input) => input.name === name)?.dims ?? shapes(name);
 }
 
-function typeOf(graph: Graph, loss: string): TensorType {
-  return graph.outputs.find(({ name }) => name === loss)?.type ?? 'float32';
+/** The nodes that the loss reaches the values through. */
+class Path {
+  /** In graph order. */
+  readonly nodes: readonly GraphNode[];
+  /** Values that depend on one of the values differentiated by, and those themselves. */
+  readonly active: ReadonlySet<string>;
+
+  constructor(
+    graph: Graph,
+    private readonly loss: string,
+    private readonly withRespectTo: readonly string[],
+  ) {
+    const active = new Set(withRespectTo);
+    const forward = graph.nodes.filter((node) => {
+      const touched = !blocksGradient(node) && valuesReadBy(node).some((input) => active.has(input));
+      if (touched) for (const output of node.outputs) if (output !== '') active.add(output);
+      return touched;
+    });
+    const wanted = new Set([loss]);
+    const kept = forward.reverse().filter((node) => {
+      const leads = node.outputs.some((output) => wanted.has(output));
+      if (leads) for (const input of node.inputs) wanted.add(input);
+      return leads;
+    });
+    this.nodes = kept.reverse();
+    this.active = active;
+  }
+
+  refuseUnknown(): void {
+    for (const node of this.nodes) if (!hasRule(node)) throw this.refusal(node);
+  }
+
+  refusal(node: GraphNode, reason?: string): NoGradientError {
+    const written = [...this.before(node), step(node), ...this.after(node)];
+    const shown = written.length > 12 ? [...written.slice(0, 5), '…', ...written.slice(-6)] : written;
+    return new NoGradientError(fullName(node), node.name ?? node.outputs[0] ?? '', shown, reason);
+  }
+
+  /** One way from a value differentiated by to the node. */
+  private before(node: GraphNode): string[] {
+    const input = valuesReadBy(node).find((name) => this.active.has(name)) ?? '';
+    if (this.withRespectTo.includes(input)) return [input];
+    const producer = this.nodes.find(({ outputs }) => outputs.includes(input));
+    return producer ? [...this.before(producer), step(producer)] : [];
+  }
+
+  /** One way from the node to the loss. */
+  private after(node: GraphNode): string[] {
+    if (node.outputs.includes(this.loss)) return [this.loss];
+    const user = this.nodes.find(({ inputs }) => inputs.some((input) => input !== '' && node.outputs.includes(input)));
+    return user ? [step(user), ...this.after(user)] : [];
+  }
 }
 
-/** Nodes that read one of the values, directly or not, and that the loss needs; in graph order. */
-function nodesOnPath(graph: Graph, loss: string, withRespectTo: readonly string[]): GraphNode[] {
-  const reached = new Set(withRespectTo);
-  const forward = graph.nodes.filter((node) => {
-    const touched = !notDifferentiable.has(node.op) && node.inputs.some((input) => reached.has(input));
-    if (touched) for (const output of node.outputs) reached.add(output);
-    return touched;
-  });
-  const wanted = new Set([loss]);
-  const kept = [...forward].reverse().filter((node) => {
-    const leads = node.outputs.some((output) => wanted.has(output));
-    if (leads) for (const input of node.inputs) wanted.add(input);
-    return leads;
-  });
-  return kept.reverse();
-}
+const step = (node: GraphNode): string => `${fullName(node)}(${node.name ?? node.outputs[0] ?? ''})`;
 
-function refuseUnknown(path: readonly GraphNode[], loss: string): void {
-  path.forEach((node, i) => {
-    if (node.domain === '' && node.op in rules) return;
-    const rest = path.slice(i).map(({ op, outputs }) => `${op}(${outputs[0] ?? ''})`);
-    const shown = rest.length > 6 ? [...rest.slice(0, 5), '…', loss] : [...rest, loss];
-    throw new NoGradientError(node.domain === '' ? node.op : `${node.domain}.${node.op}`, shown);
+/** Drops nodes and constants that no output needs and that `base` does not have: gradients of constants, mostly. */
+function withoutUnused(graph: Graph, base: Graph): Graph {
+  const needed = new Set(graph.outputs.map(({ name }) => name));
+  const kept = [...graph.nodes].reverse().filter((node, i) => {
+    const own = graph.nodes.length - 1 - i >= base.nodes.length;
+    if (own && !node.outputs.some((output) => needed.has(output))) return false;
+    for (const input of node.inputs) needed.add(input);
+    return true;
   });
+  const initializers = [...graph.initializers].filter(([name]) => base.initializers.has(name) || needed.has(name));
+  return { ...graph, nodes: kept.reverse(), initializers: new Map(initializers) };
 }

@@ -108,4 +108,17 @@ export const typeCode = (type: TensorType | StoredType): number =>
 /** The dimensions of a value, as measured; names stand for sizes that change from run to run. */
 export type ShapeOf = (value: string) => readonly (number | string)[];
 
+/** The node's inputs, and what the bodies of a control-flow node read from around it. */
+export function valuesReadBy(node: GraphNode): readonly string[] {
+  const bodies = Object.values(node.attributes).flatMap((attribute) =>
+    typeof attribute === 'object' && 'graph' in attribute ? [attribute.graph] : [],
+  );
+  if (bodies.length === 0) return node.inputs;
+  const inner = bodies.flatMap((body) => {
+    const own = new Set([...body.initializers.keys(), ...body.inputs.map(({ name }) => name), ...body.nodes.flatMap(({ outputs }) => outputs)]);
+    return [...body.nodes.flatMap(valuesReadBy), ...body.outputs.map(({ name }) => name)].filter((name) => !own.has(name));
+  });
+  return [...node.inputs, ...inner];
+}
+
 export const elementCount = (dims: readonly number[]): number => dims.reduce((size, dim) => size * dim, 1);

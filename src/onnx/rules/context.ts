@@ -1,0 +1,173 @@
+// What the gradient rules build with: short names for the ops, constants, shapes, and the sum of gradients so far.
+import type { GraphBuilder } from '../builder.ts';
+import type { Attribute, Graph, GraphNode, ShapeOf, Tensor, TensorType } from '../graph.ts';
+import { dataTypes } from '../graph.ts';
+
+/**
+ * Gives d loss / d input for each input of the node; null where the input takes no gradient. `dy` is the gradient of the
+ * first output, `gradients` those of all outputs (null: the loss does not depend on it).
+ */
+export type Rule = (
+  c: RuleContext,
+  node: GraphNode,
+  dy: string,
+  gradients: readonly (string | null)[],
+) => readonly (string | null)[];
+
+export type Rules = Readonly<Record<string, Rule>>;
+
+/** An op whose rule does not cover this use of it. `reason` continues "there is no gradient for the op X: ". */
+export class RuleRefusal extends Error {
+  override readonly name = 'RuleRefusal';
+}
+
+export class RuleContext {
+  private readonly sums = new Map<string, string>();
+  private readonly emitted = new Map<string, string>();
+  private readonly producers: ReadonlyMap<string, GraphNode>;
+
+  constructor(
+    readonly builder: GraphBuilder,
+    private readonly graph: Graph,
+    readonly shapes: ShapeOf,
+    private readonly type: TensorType,
+  ) {
+    this.producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+  }
+
+  op(op: string, ...inputs: readonly string[]): string {
+    return this.opWith(op, inputs, {});
+  }
+
+  /** The output of a node; the same node is emitted once. */
+  opWith(op: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>>): string {
+    const key = JSON.stringify([op, inputs, attributes], (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
+    const name = this.emitted.get(key) ?? this.builder.node(op, inputs, attributes);
+    this.emitted.set(key, name);
+    return name;
+  }
+
+  accumulate(value: string, gradient: string): void {
+    const sum = this.sums.get(value);
+    this.sums.set(value, sum === undefined ? gradient : this.op('Add', sum, gradient));
+  }
+
+  gradient(value: string): string | null {
+    return this.sums.get(value) ?? null;
+  }
+
+  rank(value: string): number {
+    return this.shapes(value).length;
+  }
+
+  /** A constant of the loss's type. */
+  scalar(value: number): string {
+    const data = this.type === 'float64' ? Float64Array.of(value) : Float32Array.of(value);
+    return this.constant(`scalar/${value}`, { type: this.type, dims: [], data });
+  }
+
+  int64(...values: readonly number[]): string {
+    return this.constant(`int64/${values.join()}`, { type: 'int64', dims: [values.length], data: BigInt64Array.from(values, BigInt) });
+  }
+
+  /** 1 where the condition holds, else 0. */
+  indicator(condition: string): string {
+    return this.opWith('Cast', [condition], { to: dataTypes[this.type] });
+  }
+
+  /** dy where the condition holds, else 0. */
+  only(condition: string, dy: string): string {
+    return this.op('Where', condition, dy, this.scalar(0));
+  }
+
+  private constant(key: string, tensor: Tensor): string {
+    const name = this.emitted.get(key) ?? this.builder.initializer(this.builder.fresh(key), tensor);
+    this.emitted.set(key, name);
+    return name;
+  }
+
+  filled(value: number, like: string): string {
+    const shape = this.shapes(like);
+    return shape.length === 0 ? this.scalar(value) : this.op('Expand', this.scalar(value), this.shapeOf(like));
+  }
+
+  /** The dimensions of a value as int64 [rank]; computed when the graph runs only where they may change. */
+  shapeOf(value: string): string {
+    const dims = this.shapes(value);
+    return dims.every((dim) => typeof dim === 'number') ? this.int64(...dims) : this.op('Shape', value);
+  }
+
+  /** dy with the shape of x, whose elements it has in the same order. */
+  reshapedLike(dy: string, x: string): string {
+    const dims = this.shapes(x);
+    const open = dims.filter((dim) => typeof dim === 'string').length;
+    if (open !== 1 || dims.includes(0)) return this.op('Reshape', dy, this.shapeOf(x));
+    return this.op('Reshape', dy, this.int64(...dims.map((dim) => (typeof dim === 'number' ? dim : -1))));
+  }
+
+  sum(value: string, axes: readonly number[], keepdims: boolean): string {
+    if (axes.length === 0) return value;
+    return this.opWith('ReduceSum', [value, this.int64(...axes)], { keepdims: keepdims ? 1 : 0 });
+  }
+
+  /** Exchanges the last two of `rank` axes. */
+  swap(value: string, rank: number): string {
+    const perm = range(rank);
+    [perm[rank - 2], perm[rank - 1]] = [rank - 1, rank - 2];
+    return this.opWith('Transpose', [value], { perm });
+  }
+
+  /** Sums a gradient of y's shape over the axes along which `target` was broadcast to y. */
+  unbroadcast(gradient: string, y: string, target: string): string {
+    return this.sumTo(gradient, this.shapes(y), this.shapes(target));
+  }
+
+  /** Sums a gradient of shape `from` to shape `to`, which broadcasts to `from`. */
+  sumTo(gradient: string, from: readonly (number | string)[], to: readonly (number | string)[]): string {
+    const extra = from.length - to.length;
+    const inner = this.sum(gradient, range(extra), false);
+    const ones = range(to.length).filter((i) => to[i] === 1 && from[i + extra] !== 1);
+    return this.sum(inner, ones, true);
+  }
+
+  /** The numbers of an int64 constant, or null where they are computed when the graph runs. */
+  ints(value: string | undefined): readonly number[] | null {
+    if (!value) return null;
+    const initializer = this.graph.initializers.get(value);
+    const attribute = this.producers.get(value)?.op === 'Constant' ? this.producers.get(value)?.attributes : undefined;
+    const tensor = initializer ?? attribute?.value;
+    if (typeof tensor === 'object' && 'data' in tensor) return [...(tensor.data as Iterable<number | bigint>)].map(Number);
+    const ints = attribute?.value_ints ?? attribute?.value_int;
+    return ints === undefined ? null : ([ints].flat() as readonly (number | bigint)[]).map(Number);
+  }
+
+  /** A value of another numeric type in the type of the loss; constants of that type stay as they are. */
+  floating(value: string): string {
+    const type = this.graph.initializers.get(value)?.type ?? this.graph.inputs.find(({ name }) => name === value)?.type;
+    return type === undefined || type === this.type ? value : this.indicator(value);
+  }
+}
+
+export const range = (count: number): number[] => Array.from({ length: Math.max(0, count) }, (_, i) => i);
+
+export const positive = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
+
+export const attributeInt = (node: GraphNode, name: string, fallback: number): number => {
+  const value = node.attributes[name];
+  return typeof value === 'number' ? value : fallback;
+};
+
+export const attributeFloat = (node: GraphNode, name: string, fallback: number): number => {
+  const value = node.attributes[name];
+  return typeof value === 'object' && 'float' in value ? value.float : fallback;
+};
+
+export const attributeInts = (node: GraphNode, name: string): readonly number[] | null => {
+  const value = node.attributes[name];
+  return Array.isArray(value) ? (value as readonly (number | bigint)[]).map(Number) : null;
+};
+
+export const attributeString = (node: GraphNode, name: string, fallback: string): string => {
+  const value = node.attributes[name];
+  return typeof value === 'string' ? value : fallback;
+};

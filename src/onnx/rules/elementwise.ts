@@ -1,0 +1,131 @@
+// Gradients of the elementwise ops (ONNX operator specification), broadcasting included.
+import { dataTypes } from '../graph.ts';
+import type { GraphNode } from '../graph.ts';
+import type { Rule, RuleContext, Rules } from './context.ts';
+import { attributeFloat, attributeInt, RuleRefusal } from './context.ts';
+
+type Derivative = (c: RuleContext, at: { x: string; y: string; dy: string; node: GraphNode }) => string;
+
+/** An op of one input. */
+const unary =
+  (derivative: Derivative): Rule =>
+  (c, node, dy) => {
+    const { inputs: [x = ''], outputs: [y = ''] } = node;
+    return [derivative(c, { x, y, dy, node }), ...node.inputs.slice(1).map(() => null)];
+  };
+
+type Partial = (c: RuleContext, at: { a: string; b: string; y: string; dy: string }) => string;
+
+/** An op of two inputs that broadcast. */
+const binary =
+  (left: Partial, right: Partial): Rule =>
+  (c, { inputs: [a = '', b = ''], outputs: [y = ''] }, dy) =>
+    [c.unbroadcast(left(c, { a, b, y, dy }), y, a), c.unbroadcast(right(c, { a, b, y, dy }), y, b)];
+
+/** An op of any number of inputs that broadcast. */
+const variadic =
+  (share: (c: RuleContext, x: string, y: string, inputs: readonly string[], dy: string) => string): Rule =>
+  (c, { inputs, outputs: [y = ''] }, dy) =>
+    inputs.map((x) => c.unbroadcast(share(c, x, y, inputs, dy), y, x));
+
+/** Max and Min: the gradient goes to the winner, in equal parts where several tie. */
+const winner = variadic((c, x, y, inputs, dy) => {
+  const hits = inputs.map((input) => c.indicator(c.op('Equal', input, y)));
+  return c.op('Mul', dy, c.op('Div', c.indicator(c.op('Equal', x, y)), hits.reduce((a, b) => c.op('Add', a, b))));
+});
+
+const clip: Rule = (c, { inputs: [x = '', low, high] }, dy) => {
+  const above = low ? c.only(c.op('GreaterOrEqual', x, low), dy) : dy;
+  return [high ? c.only(c.op('LessOrEqual', x, high), above) : above, null, null]; // dy where low ≤ x ≤ high
+};
+
+const where: Rule = (c, { inputs: [condition = '', a = '', b = ''], outputs: [y = ''] }, dy) => [
+  null,
+  c.unbroadcast(c.op('Where', condition, dy, c.scalar(0)), y, a),
+  c.unbroadcast(c.op('Where', condition, c.scalar(0), dy), y, b),
+];
+
+const dropout: Rule = (c, { inputs: [, , training] }, dy) => {
+  if (training && c.ints(training)?.[0] !== 0) throw new RuleRefusal('it may be in training mode, which is random');
+  return [dy, null, null];
+};
+
+const squared = (c: RuleContext, x: string): string => c.op('Mul', x, x);
+const oneMinus = (c: RuleContext, x: string): string => c.op('Sub', c.scalar(1), x);
+const times = (c: RuleContext, factor: number, x: string): string => c.op('Mul', c.scalar(factor), x);
+const above = (c: RuleContext, x: string, bound: number): string => c.op('Greater', x, c.scalar(bound));
+
+/** Φ(x), the standard normal distribution function. */
+const normalCdf = (c: RuleContext, x: string): string =>
+  times(c, 0.5, c.op('Add', c.scalar(1), c.op('Erf', times(c, Math.SQRT1_2, x))));
+
+const gelu: Derivative = (c, { x, dy, node }) => {
+  if (node.attributes.approximate === 'tanh') return tanhGelu(c, x, dy);
+  const density = times(c, 1 / Math.sqrt(2 * Math.PI), c.op('Exp', times(c, -0.5, squared(c, x))));
+  return c.op('Mul', dy, c.op('Add', normalCdf(c, x), c.op('Mul', x, density))); // Φ(x) + x φ(x)
+};
+
+function tanhGelu(c: RuleContext, x: string, dy: string): string {
+  const k = Math.sqrt(2 / Math.PI);
+  const cubic = times(c, 0.044715, c.op('Mul', x, squared(c, x)));
+  const t = c.op('Tanh', times(c, k, c.op('Add', x, cubic)));
+  const inner = times(c, k, c.op('Add', c.scalar(1), times(c, 3 * 0.044715, squared(c, x))));
+  const slope = c.op('Mul', c.op('Mul', x, oneMinus(c, squared(c, t))), inner);
+  return c.op('Mul', dy, times(c, 0.5, c.op('Add', c.op('Add', c.scalar(1), t), slope))); // ½ (1 + t + x (1 − t²) u′)
+}
+
+const elu: Derivative = (c, { x, y, dy, node }) => {
+  const negative = c.op('Add', y, c.scalar(attributeFloat(node, 'alpha', 1)));
+  return c.op('Mul', dy, c.op('Where', above(c, x, 0), c.scalar(1), negative)); // 1, below zero α eˣ = y + α
+};
+
+const leakyRelu: Derivative = (c, { x, dy, node }) =>
+  c.op('Mul', dy, c.op('Where', above(c, x, 0), c.scalar(1), c.scalar(attributeFloat(node, 'alpha', 0.01))));
+
+const power: Rule = binary(
+  (c, { a, b, dy }) => {
+    const exponent = c.floating(b);
+    return c.op('Mul', dy, c.op('Mul', exponent, c.op('Pow', a, c.op('Sub', exponent, c.scalar(1))))); // b a^(b−1)
+  },
+  (c, { a, y, dy }) => c.only(above(c, a, 0), c.op('Mul', dy, c.op('Mul', y, c.op('Log', a)))), // y ln a
+);
+
+export const elementwiseRules = {
+  Add: binary((_, { dy }) => dy, (_, { dy }) => dy),
+  Sub: binary((_, { dy }) => dy, (c, { dy }) => c.op('Neg', dy)),
+  Mul: binary((c, { b, dy }) => c.op('Mul', dy, b), (c, { a, dy }) => c.op('Mul', dy, a)),
+  Div: binary((c, { b, dy }) => c.op('Div', dy, b), (c, { b, y, dy }) => c.op('Neg', c.op('Div', c.op('Mul', dy, y), b))), // 1/b, −y/b
+  Pow: power,
+  Max: winner,
+  Min: winner,
+  Sum: variadic((_c, _x, _y, _inputs, dy) => dy),
+  Mean: variadic((c, _x, _y, inputs, dy) => times(c, 1 / inputs.length, dy)),
+  Neg: unary((c, { dy }) => c.op('Neg', dy)),
+  Exp: unary((c, { y, dy }) => c.op('Mul', dy, y)), // eˣ = y
+  Log: unary((c, { x, dy }) => c.op('Div', dy, x)), // 1/x
+  Sqrt: unary((c, { y, dy }) => c.op('Div', times(c, 0.5, dy), y)), // 1/2y
+  Reciprocal: unary((c, { y, dy }) => c.op('Neg', c.op('Mul', dy, squared(c, y)))), // −y²
+  Abs: unary((c, { x, dy }) => c.op('Sub', c.only(above(c, x, 0), dy), c.only(c.op('Less', x, c.scalar(0)), dy))), // sign x
+  Relu: unary((c, { x, dy }) => c.only(above(c, x, 0), dy)),
+  LeakyRelu: unary(leakyRelu),
+  Elu: unary(elu),
+  Gelu: unary(gelu),
+  Sigmoid: unary((c, { y, dy }) => c.op('Mul', dy, c.op('Mul', y, oneMinus(c, y)))), // y (1 − y)
+  Softplus: unary((c, { x, dy }) => c.op('Mul', dy, c.op('Sigmoid', x))),
+  Softsign: unary((c, { x, dy }) => c.op('Div', dy, squared(c, c.op('Add', c.scalar(1), c.op('Abs', x))))), // 1/(1 + |x|)²
+  Tanh: unary((c, { y, dy }) => c.op('Mul', dy, oneMinus(c, squared(c, y)))), // 1 − y²
+  Erf: unary((c, { x, dy }) => c.op('Mul', dy, times(c, 2 / Math.sqrt(Math.PI), c.op('Exp', c.op('Neg', squared(c, x)))))), // 2/√π e^−x²
+  Sin: unary((c, { x, dy }) => c.op('Mul', dy, c.op('Cos', x))),
+  Cos: unary((c, { x, dy }) => c.op('Neg', c.op('Mul', dy, c.op('Sin', x)))),
+  Identity: unary((_, { dy }) => dy),
+  Dropout: dropout,
+  Cast: unary((c, { x, dy }) => c.op('CastLike', dy, x)),
+  CastLike: unary((c, { x, dy }) => c.op('CastLike', dy, x)),
+  Clip: clip,
+  Where: where,
+} satisfies Rules;
+
+const floats: ReadonlySet<number> = new Set([dataTypes.float32, dataTypes.float64, dataTypes.float16, 16]);
+
+/** A Cast to whole numbers or truth values changes in steps only. */
+export const castsToSteps = (node: GraphNode): boolean => node.op === 'Cast' && !floats.has(attributeInt(node, 'to', 0));

@@ -1,0 +1,102 @@
+// Gradients of ops that work along axes: sums, means, maxima, softmax, running sums.
+import type { GraphNode } from '../graph.ts';
+import type { Rule, RuleContext, Rules } from './context.ts';
+import { attributeInt, attributeInts, positive } from './context.ts';
+
+/** x, and y and dy with the reduced axes back as size 1. */
+interface Reduced {
+  readonly x: string;
+  readonly y: string;
+  readonly dy: string;
+  /** null: all axes, or axes that are known only when the graph runs. */
+  readonly axes: readonly number[] | null;
+}
+
+const reduction =
+  (derivative: (c: RuleContext, at: Reduced) => string): Rule =>
+  (c, node, dy) => {
+    const { inputs: [x = '', axesInput], outputs: [y = ''] } = node;
+    const listed = attributeInts(node, 'axes');
+    const axesName = axesInput || (listed ? c.int64(...listed) : undefined);
+    const known = c.ints(axesInput) ?? listed;
+    const axes = known && known.length > 0 ? known.map((axis) => positive(axis, c.rank(x))) : null;
+    const open = (value: string): string =>
+      attributeInt(node, 'keepdims', 1) === 1 || !axesName ? value : c.op('Unsqueeze', value, axesName);
+    return [derivative(c, { x, y: open(y), dy: open(dy), axes }), null];
+  };
+
+/** dy repeated along the reduced axes. Other axes need no size: Expand broadcasts both ways. */
+function spread(c: RuleContext, { x, dy, axes }: Reduced): string {
+  const shape = c.shapes(x).map((dim, i) => (axes && !axes.includes(i) ? 1 : dim));
+  const known = shape.every((dim) => typeof dim === 'number');
+  return c.op('Expand', dy, known ? c.int64(...shape) : c.op('Shape', x));
+}
+
+/** How many elements of x go into one of y. */
+function count(c: RuleContext, { x, axes }: Reduced, node: GraphNode): string {
+  const sizes = c.shapes(x).filter((_, i) => !axes || axes.includes(i));
+  if (sizes.every((size) => typeof size === 'number') && !isIdentity(node, axes)) {
+    return c.scalar(sizes.reduce<number>((product, size) => product * Number(size), 1));
+  }
+  return c.op('Div', c.indicator(c.op('Size', x)), c.indicator(c.op('Size', node.outputs[0] ?? '')));
+}
+
+/** No axes may mean all or none; and axes given as a computed value may be any. */
+const isIdentity = (node: GraphNode, axes: readonly number[] | null): boolean =>
+  axes === null && (attributeInt(node, 'noop_with_empty_axes', 0) === 1 || (node.inputs[1] ?? '') !== '');
+
+const mean: Rule = (c, node, dy) =>
+  reduction((_, at) => c.op('Div', spread(c, at), count(c, at, node)))(c, node, dy, [dy]); // dy / count
+
+/** To the elements that attain the maximum, in equal parts. */
+const extreme = (along: (c: RuleContext, hits: string, at: Reduced, node: GraphNode) => string): Rule => (c, node, dy) =>
+  reduction((_, at) => {
+    const hits = c.indicator(c.op('Equal', at.x, at.y));
+    return c.op('Mul', c.op('Div', hits, along(c, hits, at, node)), at.dy);
+  })(c, node, dy, [dy]);
+
+const winner = extreme((c, hits, { axes }, node) => {
+  const axesInput = node.inputs[1];
+  if (axes) return c.sum(hits, axes, true);
+  return c.opWith('ReduceSum', axesInput ? [hits, axesInput] : [hits], {
+    keepdims: 1,
+    noop_with_empty_axes: attributeInt(node, 'noop_with_empty_axes', 0),
+  });
+});
+
+const axisOf = (c: RuleContext, node: GraphNode): number => positive(attributeInt(node, 'axis', -1), c.rank(node.outputs[0] ?? ''));
+
+const softmax: Rule = (c, node, dy) => {
+  const [y = ''] = node.outputs;
+  const product = c.op('Mul', dy, y);
+  return [c.op('Sub', product, c.op('Mul', y, c.sum(product, [axisOf(c, node)], true)))]; // y (dy − Σ y dy)
+};
+
+const logSoftmax: Rule = (c, node, dy) => {
+  const [y = ''] = node.outputs;
+  return [c.op('Sub', dy, c.op('Mul', c.op('Exp', y), c.sum(dy, [axisOf(c, node)], true)))]; // dy − e^y Σ dy
+};
+
+const cumSum: Rule = (c, node, dy) => {
+  const { inputs: [, axis = ''] } = node;
+  const attributes = { exclusive: attributeInt(node, 'exclusive', 0), reverse: 1 - attributeInt(node, 'reverse', 0) };
+  return [c.opWith('CumSum', [dy, axis], attributes), null]; // the running sum from the other end
+};
+
+const signOf = (c: RuleContext, x: string, dy: string): string =>
+  c.op('Sub', c.only(c.op('Greater', x, c.scalar(0)), dy), c.only(c.op('Less', x, c.scalar(0)), dy));
+
+export const reductionRules = {
+  ReduceSum: reduction(spread),
+  ReduceMean: mean,
+  ReduceMax: winner,
+  ReduceMin: winner,
+  ReduceSumSquare: reduction((c, { x, dy }) => c.op('Mul', c.op('Mul', x, c.scalar(2)), dy)), // 2x
+  ReduceL1: reduction((c, at) => signOf(c, at.x, spread(c, at))), // sign x
+  ReduceL2: reduction((c, { x, y, dy }) => c.op('Mul', c.op('Div', x, y), dy)), // x/y
+  ReduceLogSum: reduction((c, at) => c.op('Div', spread(c, at), c.op('Exp', at.y))), // 1/Σx
+  ReduceLogSumExp: reduction((c, { x, y, dy }) => c.op('Mul', c.op('Exp', c.op('Sub', x, y)), dy)), // e^(x−y)
+  Softmax: softmax,
+  LogSoftmax: logSoftmax,
+  CumSum: cumSum,
+} satisfies Rules;
