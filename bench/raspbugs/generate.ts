@@ -33,7 +33,7 @@ const MAY_FAIL = 0.9;
 
 export function programOfText(path: string, text: string, dialect: Dialect, input: readonly (string | number)[] = []): Program | undefined {
   const analysis = analyse({ path, text }, { dialect, ...(input.length > 0 ? { runningExample: input } : {}) });
-  if (analysis.diagnostics.some(({ severity }) => severity === 'error')) return undefined;
+  if (analysis.diagnostics.some(({ severity, code }) => severity === 'error' && code !== 'evaluation')) return undefined;
   return programOf(analysis);
 }
 

@@ -50,6 +50,8 @@ function fromSites(source: SourceFile, dialect: Dialect): Mutation[] {
     const old = source.text.slice(span.start, span.end);
     switch (kind) {
       case 'predicate':
+        // RASP has no TRUE and FALSE: writing them would drop the operands, which is no small mistake.
+        return alternatives.filter((newText) => !newText.includes(',')).map((newText) => ({ kind, span, newText }));
       case 'comparison':
       case 'operator':
       case 'unary':

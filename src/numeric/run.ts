@@ -73,7 +73,7 @@ export class TableRunner {
     token?: CancellationToken,
   ): Promise<TableGradientResult> {
     const names = this.program.parameters.map(({ name }) => name);
-    const outputs = ['loss', ...names.map(gradientName)];
+    const outputs = ['loss', ...names.map((name) => gradientName(name))];
     const results = await this.session.run({ ...feeds, ...this.tableFeeds(tables) }, { outputs, ...(token ? { token } : {}) });
     const gradients = Object.fromEntries(names.map((name) => [name, floats(results, gradientName(name))]));
     return { loss: floats(results, 'loss')[0] ?? Number.NaN, gradients };

@@ -16,6 +16,10 @@ export interface Override {
   readonly value?: (value: Value) => Value;
   /** aggregate, width: applied to each result. */
   readonly result?: (value: Value) => Value;
+  /** aggregate: what nothing selected gives. */
+  readonly default?: Value;
+  /** constant: its value. */
+  readonly constant?: Value;
   /** and, or, not: what the selector does with its operands. */
   readonly connective?: 'and' | 'or' | 'not' | 'left';
 }
@@ -194,12 +198,15 @@ export class Batch {
       case 'indices':
       case 'length':
       case 'constant':
-        columns.set(node, this.leaf(node));
+        columns.set(node, this.leaf(node, override));
     }
   }
 
-  private leaf(node: SOp): Column {
-    return internColumn(this.examples.map(({ input }) => input.map((token, i) => leafValue(node, token, i, input.length))));
+  private leaf(node: SOp, override: Override | undefined): Column {
+    const constant = override?.constant;
+    const value = (token: Value, i: number, length: number): Value | undefined =>
+      constant === undefined ? leafValue(node, token, i, length) : constant;
+    return internColumn(this.examples.map(({ input }) => input.map((token, i) => value(token, i, input.length))));
   }
 
   private map(node: MapOp, override: Override | undefined, columns: Map<Node, Column>): Column {
@@ -273,9 +280,10 @@ export class Batch {
     const interner = new Interner();
     const passed = new Int32Array(source.values.length).fill(-2);
     const finish = override?.result ?? ((value: Value) => value);
+    const fallback = override?.default === undefined ? node.default : override.default;
     return this.rows(matrix, interner, (count, sum, only, failed) => {
       if (failed) return FAILED;
-      if (count === 0) return internResult(interner, () => finish(node.default));
+      if (count === 0) return internResult(interner, () => finish(fallback));
       if (count > 1) return Number.isNaN(sum) ? FAILED : internResult(interner, () => finish(sum / count));
       if (passed[only] === -2) passed[only] = internResult(interner, () => finish(source.values[only] ?? null));
       return passed[only] ?? FAILED;

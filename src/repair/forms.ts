@@ -14,10 +14,19 @@ export interface Form {
   /** How far from what was written; the original costs 0. */
   readonly cost: number;
   readonly override: Override | null;
+  /** Where the nodes of the group do not all do the same: what each does. Replaces `override`. */
+  readonly overrides?: ReadonlyMap<Node, Override>;
   readonly changes: readonly Change[];
   /** The op's function of its inputs (keys and queries for a select), for its table. */
   readonly fn: (args: readonly Value[]) => Value;
+  /** The function of one node of the group, where they differ. */
+  readonly fns?: ReadonlyMap<Node, (args: readonly Value[]) => Value>;
 }
+
+export const overrideOf = (form: Form, node: Node): Override | null =>
+  form.overrides ? (form.overrides.get(node) ?? null) : form.override;
+
+export const functionOf = (form: Form, node: Node): Form['fn'] | undefined => (form.fns ? form.fns.get(node) : form.fn);
 
 /** The nodes that one expression of the source made: they change together. */
 export interface OpGroup {
@@ -100,7 +109,7 @@ function distinct(forms: readonly Form[], domains: readonly (readonly Value[])[]
   return kept;
 }
 
-function combinations(domains: readonly (readonly Value[])[], most: number): Value[][] {
+export function combinations(domains: readonly (readonly Value[])[], most: number): Value[][] {
   const total = domains.reduce((size, domain) => size * domain.length, 1);
   const step = Math.max(1, Math.floor(total / most));
   const rows: Value[][] = [];

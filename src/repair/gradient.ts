@@ -1,6 +1,7 @@
 // What the gradient says: one backward pass through the op tables ranks every change of every op by its promised gain.
 import type { Batch, BatchState } from './batch.ts';
 import type { Form, OpGroup } from './forms.ts';
+import { functionOf } from './forms.ts';
 import type { Example } from './types.ts';
 import type { AggregateOp, Node, SOp, Value } from '../rasp/program.ts';
 import { isSelector } from '../rasp/program.ts';
@@ -120,7 +121,8 @@ function widenedDomains(
   groups: readonly OpGroup[],
   targets: readonly Value[],
 ): Map<SOp, readonly Value[]> {
-  const groupOf = new Map<Node, OpGroup>(groups.flatMap((group) => group.nodes.map((node) => [node, group] as const)));
+  const formsOf = new Map<Node, Form[]>();
+  for (const { nodes, forms } of groups) for (const node of nodes) formsOf.set(node, [...(formsOf.get(node) ?? []), ...forms]);
   const longest = Math.max(1, ...batch.examples.map(({ input }) => input.length));
   const domains = new Map<SOp, readonly Value[]>();
   for (const node of batch.order) {
@@ -129,7 +131,7 @@ function widenedDomains(
     if (node.kind === 'tokens' || node.kind === 'constant') domains.set(node, observed);
     else if (node.kind === 'indices') domains.set(node, range(longest));
     else if (node.kind === 'length') domains.set(node, range(longest + 1));
-    else domains.set(node, widened(node, observed, argumentsOf(node, domains, longest), groupOf.get(node)?.forms ?? [], node === batch.root ? targets : []));
+    else domains.set(node, widened(node, observed, argumentsOf(node, domains, longest), (formsOf.get(node) ?? []).sort((a, b) => a.cost - b.cost), node === batch.root ? targets : []));
   }
   return domains;
 }
@@ -166,7 +168,7 @@ function widened(
     if (form.cost > 1.7 || room <= 0) break;
     forEachCombination(args, (combination) => {
       if (room > 0 && !combination.includes(null)) {
-        const value = attempt(() => form.fn(combination));
+        const value = attempt(() => functionOf(form, node)?.(combination) ?? null);
         if (value !== undefined) add(value);
       }
     });
@@ -215,13 +217,14 @@ function numbersOf(group: OpGroup, program: TableProgram): GroupNumbers[] {
 }
 
 function formNumbers(parameter: TableParameter, form: Form): FormNumbers {
-  if (form.cost === 0) return parameter.role === 'table' ? { columns: columnsOf(parameter) } : { dense: parameter.initial };
-  if (parameter.role !== 'table') return denseNumbers(parameter, form);
+  const fn = functionOf(form, parameter.node);
+  if (form.cost === 0 || !fn) return parameter.role === 'table' ? { columns: columnsOf(parameter) } : { dense: parameter.initial };
+  if (parameter.role !== 'table') return denseNumbers(parameter, fn);
   const index = new Map(parameter.values.map((value, i) => [value, i]));
   const columns = new Int32Array(parameter.dims[0] ?? 0).fill(-1);
   const cache = new Map<Value, number>();
   forEachCombination(parameter.args, (combination, row) => {
-    const value = attempt(() => (combination.includes(null) && form.override?.fn ? null : form.fn(combination)));
+    const value = attempt(() => (combination.includes(null) && parameter.node.kind === 'map' ? null : fn(combination)));
     if (value === undefined) return;
     let column = cache.get(value);
     if (column === undefined) {
@@ -238,10 +241,10 @@ function columnsOf({ dims, initial }: TableParameter): Int32Array {
   return Int32Array.from({ length: rows }, (_, row) => initial.subarray(row * width, (row + 1) * width).indexOf(1));
 }
 
-function denseNumbers(parameter: TableParameter, form: Form): FormNumbers {
+function denseNumbers(parameter: TableParameter, fn: Form['fn']): FormNumbers {
   if (parameter.role === 'affine') {
     const probe = (at: readonly Value[]): number => {
-      const value = attempt(() => form.fn(at));
+      const value = attempt(() => fn(at));
       return value !== undefined && isNumeric(value) ? Number(value) : Number.NaN;
     };
     const k = parameter.args.length;
@@ -257,7 +260,7 @@ function denseNumbers(parameter: TableParameter, form: Form): FormNumbers {
   const dense = new Float32Array(keys.length * queries.length);
   keys.forEach((key, k) => {
     queries.forEach((query, q) => {
-      if (attempt(() => form.fn([key, query])) === true) dense[k * queries.length + q] = 1;
+      if (attempt(() => fn([key, query])) === true) dense[k * queries.length + q] = 1;
     });
   });
   return { dense };

@@ -10,6 +10,8 @@ import { GradientRanking } from './gradient.ts';
 import { makePatch } from './patch.ts';
 import { applyEdits, rewrite } from './rewrite.ts';
 import type { Candidate } from './search.ts';
+import { siteGroups } from './sites.ts';
+import type { SearchWidth } from './search.ts';
 import { FormSearch, overridesOf } from './search.ts';
 import { trainTables } from './train.ts';
 import type {
@@ -29,7 +31,7 @@ import type { Analysis, SourceFile } from '../rasp/analyse.ts';
 import { dialectOf, programOf } from '../rasp/analyse.ts';
 import { analyse, editSites } from '../rasp/frontend.ts';
 import type { Diagnostic, Span } from '../rasp/diagnostic.ts';
-import type { Dialect, Program } from '../rasp/program.ts';
+import type { Dialect, Program, SOp, Value } from '../rasp/program.ts';
 import { TableExplosion } from '../numeric/tableProgram.ts';
 import type { ModelHost } from '../runtime/client.ts';
 import { neverCancelled, throwIfCancelled } from '../shared/cancellation.ts';
@@ -43,6 +45,13 @@ export interface RepairServices {
 const SCREEN = 100;
 const GRADIENT_BATCH = 128;
 const FULL = 2000;
+
+/** Each round of the search over forms is wider than the one before. */
+const rounds = [
+  { perOp: 25, beams: 6, depth: 6, perSet: 2 },
+  { perOp: 25, beams: 20, depth: 6, perSet: 3 },
+  { perOp: 40, beams: 48, depth: 6, perSet: 4 },
+] as const;
 
 /**
  * Repairs a program from examples of right behaviour.
@@ -73,10 +82,13 @@ function analyseOptions(request: RepairRequest, dialect: Dialect): Parameters<ty
 }
 
 function refuse(request: RepairRequest, analysis: Analysis): Diagnostic[] {
-  const errors = analysis.diagnostics.filter(({ severity }) => severity === 'error');
+  const errors = analysis.diagnostics.filter(isFatal);
   if (errors.length > 0) return errors;
   return findBadRows(request.examples, request.source.path);
 }
+
+/** An op that fails on some input is a bug to repair, not a reason to refuse. */
+const isFatal = ({ severity, code }: Diagnostic): boolean => severity === 'error' && code !== 'evaluation';
 
 function noEntry({ entry, source }: RepairRequest, analysis: Analysis): Diagnostic {
   const names = analysis.entries.map(({ name }) => name);
@@ -114,6 +126,8 @@ class Repair {
   private readonly full: Example[];
   private readonly screen: Example[];
   private readonly gradientBatch: Example[];
+  /** Examples that told an almost right candidate apart: the next search screens with them too. */
+  private readonly hard: Example[] = [];
 
   constructor(
     private readonly request: RepairRequest,
@@ -145,39 +159,58 @@ class Repair {
     return this.finish();
   }
 
-  /** Stages 1 and 2: localise, then search over op forms. */
+  /** Stages 1 and 2: localise, then search over op forms, wider each time it fails. */
   private async searchForms(): Promise<void> {
-    const share = (this.request.method ?? 'auto') === 'auto' ? 0.45 : 1;
-    await this.formSearch(this.program, this.request.source.text, 6, this.started + share * (this.deadline - this.started), true);
+    await this.formSearch(this.whole(), [rounds[0]], this.until(0.3), true);
   }
 
-  private async formSearch(program: Program, text: string, depth: number, deadline: number, report: boolean): Promise<void> {
-    const prepared = await this.prepare(program, text);
-    if (!prepared) return;
-    const { batch, groups, ranking } = prepared;
-    try {
-      const accept = (candidate: Candidate): boolean => this.acceptForms(program, text, groups, candidate, batch);
-      const events = {
-        accept,
-        onProgress: (best: Candidate, loss: number) => this.searchProgress('search', best.score.sequences, loss, spansOf(groups, best.choice), batch, best.state),
-        onRanking: (first: Ranking) => { if (report) this.localise(groups, first); },
-      };
-      const settings = { perOp: 25, beams: 6, depth, perSet: 2, deadline, enough: 3 };
-      const outcome = await new FormSearch(batch, groups, ranking, settings, this.token, events).run();
-      this.evaluations += outcome.evaluations;
-      if (report) {
-        const share = percent(outcome.best.score.sequences);
-        this.tried.push(`Search over op forms: ${outcome.evaluations} candidates over ${groups.length} ops; the best gets ${share} of the screened examples right.`);
+  private async searchFormsWidely(): Promise<void> {
+    await this.formSearch(this.whole(), rounds.slice(1), this.until(0.85), true);
+  }
+
+  private whole(): { program: Program; text: string } {
+    return { program: this.program, text: this.request.source.text };
+  }
+
+  private async formSearch(
+    { program, text }: { program: Program; text: string },
+    widths: readonly SearchWidth[],
+    deadline: number,
+    report: boolean,
+  ): Promise<void> {
+    for (const width of widths) {
+      if (this.solutions.length > 0 || performance.now() > deadline) return;
+      const prepared = await this.prepare(program, text);
+      if (!prepared) return;
+      const { batch, groups, ranking } = prepared;
+      try {
+        const events = {
+          accept: (candidate: Candidate) => this.acceptForms(program, text, groups, candidate, batch),
+          onProgress: (best: Candidate, loss: number) => this.searchProgress('search', best.score.sequences, loss, spansOf(groups, best.choice), batch, best.state),
+          onRanking: (first: Ranking) => { if (report) this.localise(groups, first); },
+        };
+        const outcome = await new FormSearch(batch, groups, ranking, { ...width, deadline, enough: 3 }, this.token, events).run();
+        this.evaluations += outcome.evaluations;
+        if (report) {
+          this.refineSuspects(groups, outcome.rises);
+          const share = percent(outcome.best.score.sequences);
+          this.tried.push(`Search over op forms, ${width.beams} beams: ${outcome.evaluations} candidates over ${groups.length} ops; the best gets ${share} of the screened examples right.`);
+        }
+      } finally {
+        await ranking.dispose();
       }
-    } finally {
-      await ranking.dispose();
     }
   }
 
   private async prepare(program: Program, text: string): Promise<{ batch: Batch; groups: OpGroup[]; ranking: GradientRanking } | null> {
-    const batch = new Batch(program.output, this.dialect, this.screen);
+    const batch = new Batch(program.output, this.dialect, [...this.hard, ...this.screen]);
     const base = batch.evaluate();
-    const groups = opGroups(program.output, this.dialect, this.request.source.path, text, (node) => base.columns.get(node)?.values ?? []);
+    const domainOf = (node: SOp): readonly Value[] => base.columns.get(node)?.values ?? [];
+    const { path } = this.request.source;
+    const groups = [
+      ...opGroups(program.output, this.dialect, path, text, domainOf),
+      ...siteGroups(program, { path, text }, (changed) => this.programOfText(changed), domainOf),
+    ];
     if (groups.length === 0) return null;
     try {
       const ranking = await GradientRanking.create(batch, base, groups, this.gradientBatch, this.services.host);
@@ -190,15 +223,39 @@ class Repair {
     }
   }
 
+  /** The gradient's word on which ops are to blame: each one's best promised gain. */
   private localise(groups: readonly OpGroup[], first: Ranking): void {
     const gains = groups.map((_, g) => Math.max(0, ...(first.gains[g] ?? [])));
-    const total = gains.reduce((a, b) => a + b, 0) || 1;
-    this.suspects = groups
-      .map(({ origin }, g) => ({ span: origin.span, label: this.textAt(origin.span), score: (gains[g] ?? 0) / total }))
-      .sort((a, b) => b.score - a.score);
+    this.suspects = this.suspectsOf(groups, gains);
     this.lastLoss = first.loss;
     this.options.onProgress?.({ stage: 'localise', message: 'The gradient has ranked the ops.', suspects: this.suspects });
     this.point('localise', this.bestAccuracy);
+  }
+
+  /** Half the gradient's promise, half what single changes of the op kept of it when they were evaluated exactly. */
+  private refineSuspects(groups: readonly OpGroup[], rises: Float64Array): void {
+    const kept = this.suspectsOf(groups, [...rises]);
+    const scoreOf = (list: readonly Suspect[], span: Span): number => list.find((s) => s.span.start === span.start && s.span.end === span.end)?.score ?? 0;
+    this.suspects = kept
+      .map(({ span, label, score }) => ({ span, label, score: 0.5 * score + 0.5 * scoreOf(this.suspects, span) }))
+      .sort((a, b) => b.score - a.score);
+  }
+
+  /** Shares per op; a literal or operator counts for the smallest op around it. */
+  private suspectsOf(groups: readonly OpGroup[], gains: readonly number[]): Suspect[] {
+    const ops = groups.filter(({ origin }) => origin.form !== 'leaf').map(({ origin }) => origin.span);
+    const best = new Map<string, { span: Span; gain: number }>();
+    groups.forEach(({ origin }, g) => {
+      const around = ops.filter((op) => op.start <= origin.span.start && origin.span.end <= op.end);
+      const span = around.sort((a, b) => a.end - a.start - (b.end - b.start))[0] ?? origin.span;
+      const key = `${span.start}:${span.end}`;
+      const gain = Math.max(gains[g] ?? 0, best.get(key)?.gain ?? 0);
+      best.set(key, { span, gain });
+    });
+    const total = [...best.values()].reduce((sum, { gain }) => sum + gain, 0) || 1;
+    return [...best.values()]
+      .map(({ span, gain }) => ({ span, label: this.textAt(span), score: gain / total }))
+      .sort((a, b) => b.score - a.score);
   }
 
   private textAt({ start, end }: Span): string {
@@ -223,8 +280,8 @@ class Repair {
     choice.forEach((form, g) => {
       if (form === 0) return;
       kept[g] = 0;
-      const ok = batch.score(batch.evaluate(overridesOf(groups, kept))).sequences === 1;
-      if (!ok) kept[g] = form;
+      const overrides = overridesOf(groups, kept);
+      if (!overrides || batch.score(batch.evaluate(overrides)).sequences < 1) kept[g] = form;
     });
     return kept;
   }
@@ -233,7 +290,10 @@ class Repair {
   private acceptText(text: string, method: Solution['method'], changes: number, cost: number): boolean {
     if (this.solutions.some((solution) => solution.text === text)) return false;
     const program = this.programOfText(text);
-    if (!program || !passesAll(program, this.full) || !passesAll(program, this.request.examples)) return false;
+    if (!program) return false;
+    const failing = this.full.filter((example) => !isExact(program, example)).slice(0, 4);
+    if (failing.length > 0 && this.hard.length < SCREEN) this.hard.push(...failing.filter((example) => !this.hard.includes(example)));
+    if (failing.length > 0 || !passesAll(program, this.request.examples)) return false;
     this.solutions.push({ text, method, changes, cost });
     this.report('verify', `A patch passes all ${this.request.examples.length} examples.`);
     return true;
@@ -242,13 +302,13 @@ class Repair {
   private programOfText(text: string): Program | undefined {
     const source: SourceFile = { path: this.request.source.path, text };
     const analysis = analyse(source, analyseOptions(this.request, this.dialect));
-    if (analysis.diagnostics.some(({ severity }) => severity === 'error')) return undefined;
+    if (analysis.diagnostics.some(isFatal)) return undefined;
     return programOf(analysis, this.program.name);
   }
 
   /** Source edits, then op forms again from the most promising edits. */
   private async searchEdits(): Promise<void> {
-    const starts = await this.editSearch(this.request.source, this.until(0.6));
+    const starts = await this.editSearch(this.request.source, this.until(0.4));
     if (this.solutions.length > 0 || (this.request.method ?? 'auto') !== 'auto') return;
     await this.hybridSearch(starts);
   }
@@ -276,9 +336,9 @@ class Repair {
   private async hybridSearch(starts: readonly EditCandidate[]): Promise<void> {
     let tried = 0;
     for (const start of starts.slice(0, 12)) {
-      if (this.solutions.length > 0 || performance.now() > this.until(0.8)) break;
+      if (this.solutions.length > 0 || performance.now() > this.until(0.6)) break;
       tried++;
-      await this.formSearch(start.program, start.text, 4, Math.min(this.until(0.8), performance.now() + 4000), false);
+      await this.formSearch(start, [{ ...rounds[0], depth: 4 }], Math.min(this.until(0.6), performance.now() + 3000), false);
     }
     this.tried.push(`Search over op forms from the ${tried} best text edits.`);
   }
@@ -385,14 +445,14 @@ const stageMessages: Record<RepairStage, string> = {
   verify: 'Verifying the patch.',
 };
 
-type StageName = 'searchForms' | 'searchEdits' | 'trainTables';
+type StageName = 'searchForms' | 'searchFormsWidely' | 'searchEdits' | 'trainTables';
 
 function stagesOf(method: RepairMethod): readonly StageName[] {
   switch (method) {
     case 'auto':
-      return ['searchForms', 'searchEdits', 'trainTables'];
+      return ['searchForms', 'searchEdits', 'searchFormsWidely', 'trainTables'];
     case 'search':
-      return ['searchForms'];
+      return ['searchForms', 'searchFormsWidely'];
     case 'edits':
       return ['searchEdits'];
     case 'tables':

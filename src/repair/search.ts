@@ -1,18 +1,22 @@
 // Gradient-guided beam search over symbolic forms: the gradient proposes, exact evaluation disposes.
 import type { Batch, BatchScore, BatchState, Override } from './batch.ts';
 import type { OpGroup } from './forms.ts';
+import { overrideOf } from './forms.ts';
 import type { GradientRanking, Ranking } from './gradient.ts';
 import type { Node } from '../rasp/program.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { interruptAndCheck } from '../shared/cancellation.ts';
 
-export interface SearchSettings {
+export interface SearchWidth {
   /** Forms tried per op and state, best promised gain first. */
   readonly perOp: number;
   readonly beams: number;
   readonly depth: number;
   /** Beams that may share one set of changed ops. */
   readonly perSet: number;
+}
+
+export interface SearchSettings extends SearchWidth {
   /** `performance.now()` at which to stop. */
   readonly deadline: number;
   /** Solutions after which to stop. */
@@ -41,6 +45,8 @@ export interface SearchOutcome {
   readonly solutions: readonly Candidate[];
   readonly best: Candidate;
   readonly evaluations: number;
+  /** Per op group: the best rise of `value` that one change of it alone brought about, 0 if none. */
+  readonly rises: Float64Array;
 }
 
 /** Weight of wrong-but-informative output, and the price of each changed op. */
@@ -53,6 +59,7 @@ export class FormSearch {
   private readonly seen = new Set<string>();
   private best: Candidate;
   readonly origin: Candidate;
+  private readonly rises: Float64Array;
 
   constructor(
     private readonly batch: Batch,
@@ -65,6 +72,7 @@ export class FormSearch {
     const state = batch.evaluate();
     this.origin = this.candidate(groups.map(() => 0), state);
     this.best = this.origin;
+    this.rises = new Float64Array(groups.length);
   }
 
   async run(): Promise<SearchOutcome> {
@@ -78,7 +86,7 @@ export class FormSearch {
       beams = await this.level(sources, perOp, first);
       if (beams.length === 0) break;
     }
-    return { solutions: this.solutions, best: this.best, evaluations: this.evaluations };
+    return { solutions: this.solutions, best: this.best, evaluations: this.evaluations, rises: this.rises };
   }
 
   private finished(): boolean {
@@ -122,9 +130,12 @@ export class FormSearch {
     const key = choice.join();
     if (this.seen.has(key)) return null;
     this.seen.add(key);
+    const overrides = overridesOf(this.groups, choice);
+    if (!overrides) return null;
     this.evaluations++;
-    const state = this.batch.evaluate(overridesOf(this.groups, choice), source.state);
+    const state = this.batch.evaluate(overrides, source.state);
     const candidate = this.candidate(choice, state);
+    if (source === this.origin) this.rises[group] = Math.max(this.rises[group] ?? 0, candidate.value - source.value);
     if (candidate.score.sequences === 1 && this.events.accept(candidate)) this.solutions.push(candidate);
     if (candidate.value > this.best.value) {
       this.best = candidate;
@@ -141,7 +152,7 @@ export class FormSearch {
     return { choice, score, value, state };
   }
 
-  /** The next beams: best first, one per behaviour, at most a few per set of changed ops. */
+  /** The next beams: best first; at most a few per set of changed ops, each with a behaviour of its own. */
   private select(found: readonly Candidate[]): Candidate[] {
     const beams: Candidate[] = [];
     const behaviours = new Set<string>();
@@ -149,7 +160,7 @@ export class FormSearch {
     for (const candidate of [...found].sort((a, b) => b.value - a.value)) {
       if (beams.length >= this.settings.beams) break;
       const set = candidate.choice.flatMap((f, g) => (f === 0 ? [] : [g])).join();
-      const behaviour = this.batch.signature(candidate.state);
+      const behaviour = `${set}|${this.batch.signature(candidate.state)}`;
       if (behaviours.has(behaviour) || (sets.get(set) ?? 0) >= this.settings.perSet) continue;
       behaviours.add(behaviour);
       sets.set(set, (sets.get(set) ?? 0) + 1);
@@ -159,12 +170,22 @@ export class FormSearch {
   }
 }
 
-/** What the chosen forms make of their nodes. The same form always gives the same object, so states can share results. */
-export function overridesOf(groups: readonly OpGroup[], choice: readonly number[]): Map<Node, Override> {
+/**
+ * What the chosen forms make of their nodes, or null if two of them claim the same node. The same form always gives the
+ * same object, so states can share results.
+ */
+export function overridesOf(groups: readonly OpGroup[], choice: readonly number[]): Map<Node, Override> | null {
   const overrides = new Map<Node, Override>();
-  groups.forEach((group, g) => {
-    const override = group.forms[choice[g] ?? 0]?.override;
-    if (override) for (const node of group.nodes) overrides.set(node, override);
-  });
+  for (let g = 0; g < groups.length; g++) {
+    const group = groups[g];
+    const form = group?.forms[choice[g] ?? 0];
+    if (!group || !form || form.cost === 0) continue;
+    for (const node of group.nodes) {
+      const override = overrideOf(form, node);
+      if (!override) continue;
+      if (overrides.has(node)) return null;
+      overrides.set(node, override);
+    }
+  }
   return overrides;
 }

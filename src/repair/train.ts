@@ -177,7 +177,9 @@ class Training {
   private snap(loss: number): boolean {
     const { batch, groups } = this.task;
     const choice = this.pools.map((forms, g) => forms[heaviest(this.trainer.values[`weights/${g}`])] ?? 0);
-    const state = batch.evaluate(overridesOf(groups, choice));
+    const overrides = overridesOf(groups, choice);
+    if (!overrides) return false;
+    const state = batch.evaluate(overrides);
     const score = batch.score(state);
     this.accuracy = Math.max(this.accuracy, score.sequences);
     this.task.onStep(loss, score.sequences, choice);
