@@ -19,8 +19,11 @@ export interface Bug {
   readonly order: number;
   readonly path: string;
   readonly source: string;
+  /** The mutation operators that were applied, in the order of the text. */
   readonly mutations: readonly MutationKind[];
-  /** Where the mutations stand in the buggy text. */
+  /** Where they were applied in the correct text. */
+  readonly originals: readonly Span[];
+  /** Where what they wrote stands in the buggy text. */
   readonly spans: readonly Span[];
   /** Share of random inputs that it gets exactly right. */
   readonly exact: number;
@@ -105,17 +108,107 @@ export class BugSource {
       return { file: this.path, start, end: start + newText.length };
     });
     const id = `${this.base.name}-${this.dialect}-${order}-${this.seen.size}`;
-    return { id, program: this.base.name, dialect: this.dialect, order, path: this.path, source: text, mutations: chosen.map(({ kind }) => kind), spans, exact: sequences };
+    return { id, program: this.base.name, dialect: this.dialect, order, path: this.path, source: text, mutations: chosen.map(({ kind }) => kind), originals: chosen.map(({ span }) => span), spans, exact: sequences };
   }
 }
 
-/** Stratified: `perCell` bugs of every program and order, the syntaxes in turn. Exhausted cells stay short. */
-export function stratifiedBugs(seed: number, perCell: number, dialects: readonly Dialect[] = ['rasp', 'tracr']): Bug[] {
-  return basePrograms.flatMap((base) => {
-    const random = new Random(seed);
-    const sources = dialects.map((dialect) => new BugSource(base, dialect, random));
-    return ORDERS.flatMap((order) =>
-      Array.from({ length: perCell }, (_, i) => sources[i % sources.length]?.next(order) ?? null).filter((bug) => bug !== null),
-    );
-  });
+/** One source of bugs for each program and syntax, so that no bug is made twice. */
+class BugSources {
+  private readonly sources: readonly { readonly program: string; readonly dialect: Dialect; readonly bugs: BugSource }[];
+
+  constructor(seed: number, dialects: readonly Dialect[]) {
+    this.sources = basePrograms.flatMap((base, b) => {
+      const random = new Random(seed + b);
+      return dialects.map((dialect) => ({ program: base.name, dialect, bugs: new BugSource(base, dialect, random) }));
+    });
+  }
+
+  /** Up to `count` new bugs of a program and order, the syntaxes in turn as long as both have some. */
+  take(program: string, order: number, count: number): Bug[] {
+    let active = this.sources.filter((source) => source.program === program);
+    const found: Bug[] = [];
+    for (let turn = 0; found.length < count && active.length > 0; turn++) {
+      const source = active[turn % active.length];
+      const bug = source?.bugs.next(order);
+      if (bug) found.push(bug);
+      else active = active.filter((other) => other !== source);
+    }
+    return found;
+  }
+}
+
+/** Bugs as many as each cell asks for; what a cell lacks, other orders of its program and then other programs give. */
+function fill(seed: number, cells: readonly Cell[], dialects: readonly Dialect[]): Sample {
+  const sources = new BugSources(seed, dialects);
+  const bugs: Bug[] = [];
+  const short: ShortCell[] = [];
+  for (const cell of cells) {
+    const found = sources.take(cell.program, cell.order, cell.count);
+    bugs.push(...found);
+    if (found.length < cell.count) short.push({ ...cell, found: found.length });
+  }
+  for (const { program, count, found } of short) {
+    const others = [...cells.filter((c) => c.program === program), ...cells.filter((c) => c.program !== program)];
+    let missing = count - found;
+    // In turns of one, so that the substitutes spread over the orders.
+    for (let i = 0, misses = 0; missing > 0 && misses < others.length; i++) {
+      const other = others[i % others.length];
+      const [bug] = other ? sources.take(other.program, other.order, 1) : [];
+      if (bug) bugs.push(bug);
+      missing -= bug ? 1 : 0;
+      misses = bug ? 0 : misses + 1;
+    }
+  }
+  return { bugs, short };
+}
+
+interface Cell {
+  readonly program: string;
+  readonly order: number;
+  readonly count: number;
+}
+
+export interface ShortCell extends Cell {
+  /** How many distinct bugs the cell has; the rest of `count` came from other cells. */
+  readonly found: number;
+}
+
+export interface Sample {
+  readonly bugs: readonly Bug[];
+  readonly short: readonly ShortCell[];
+}
+
+const both: readonly Dialect[] = ['rasp', 'tracr'];
+
+/** Stratified: `perCell` bugs of every program and order, half of them in each syntax. */
+export function stratifiedSample(seed: number, perCell: number, dialects = both): Sample {
+  return fill(seed, basePrograms.flatMap(({ name: program }) => ORDERS.map((order) => ({ program, order, count: perCell }))), dialects);
+}
+
+/** The bugs of `stratifiedSample`. */
+export function stratifiedBugs(seed: number, perCell: number, dialects = both): readonly Bug[] {
+  return stratifiedSample(seed, perCell, dialects).bugs;
+}
+
+/** How many bugs the published benchmark has of each program and of each order; 1,466 either way. */
+export const publishedCounts = {
+  programs: { hist: 46, reverse: 268, sort: 249, most_freq: 284, shuffle_dyck: 331, shuffle_dyck2: 288 },
+  orders: [322, 481, 311, 218, 134],
+} as const;
+
+/** As many bugs as the published benchmark has, in its proportions of programs and orders. */
+export function wholeBenchmark(seed: number, dialects = both): Sample {
+  const total = publishedCounts.orders.reduce<number>((a, b) => a + b, 0);
+  const shares = Object.entries(publishedCounts.programs).flatMap(([program, count]) =>
+    ORDERS.map((order, k) => ({ program, order, share: (count * (publishedCounts.orders[k] ?? 0)) / total })),
+  );
+  return fill(seed, largestRemainders(shares, total), dialects);
+}
+
+/** Whole numbers near the shares that add up to the total. */
+function largestRemainders(shares: readonly { program: string; order: number; share: number }[], total: number): Cell[] {
+  const missing = total - shares.reduce((sum, { share }) => sum + Math.floor(share), 0);
+  const byRemainder = [...shares].sort((a, b) => (b.share % 1) - (a.share % 1));
+  const raised = new Set(byRemainder.slice(0, missing));
+  return shares.map((cell) => ({ program: cell.program, order: cell.order, count: Math.floor(cell.share) + (raised.has(cell) ? 1 : 0) }));
 }

@@ -17,6 +17,7 @@ export type MutationKind =
   | 'negate-aggregate-value'
   | 'negate-result'
   | 'unary'
+  | 'not'
   | 'zero-loop';
 
 export interface Mutation {
@@ -27,12 +28,13 @@ export interface Mutation {
 
 /** Every single mutation of a correct program's text, in source order. */
 export function mutationsOf(source: SourceFile, dialect: Dialect): Mutation[] {
+  // A text that several operators make counts as the most particular one's.
   const all = [
-    ...fromSites(source, dialect),
-    ...shiftedIndices(source),
     ...negatedReturns(source),
     ...negatedNodes(source, dialect),
+    ...shiftedIndices(source),
     ...zeroLoops(source),
+    ...fromSites(source, dialect),
   ];
   const known = new Set<string>();
   return all
@@ -54,8 +56,9 @@ function fromSites(source: SourceFile, dialect: Dialect): Mutation[] {
         return alternatives.filter((newText) => !newText.includes(',')).map((newText) => ({ kind, span, newText }));
       case 'comparison':
       case 'operator':
-      case 'unary':
         return alternatives.map((newText) => ({ kind, span, newText }));
+      case 'unary':
+        return alternatives.map((newText) => ({ kind: unaryKind(old, newText), span, newText }));
       case 'integer':
         return alternatives
           .filter((newText) => Math.abs(Number(newText) - Number(old)) === 1)
@@ -64,6 +67,12 @@ function fromSites(source: SourceFile, dialect: Dialect): Mutation[] {
         return [];
     }
   });
+}
+
+/** Is a unary operator put before an expression, and which, or is one that was there dropped or swapped? */
+function unaryKind(old: string, newText: string): MutationKind {
+  if (/^\(*(?:-|~|not\b)/.test(old)) return 'unary';
+  return /^\(*(?:~|not\b)/.test(newText) ? 'not' : 'negate-result';
 }
 
 /** The code outside comments and strings, the rest blanked out, offsets kept. */
