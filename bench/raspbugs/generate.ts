@@ -31,7 +31,10 @@ export interface Bug {
 
 export const ORDERS = [1, 2, 3, 4, 5] as const;
 
-/** Share of inputs on which a mutant may fail outright and still count as a program that runs. */
+/**
+ * Share of inputs on which a mutant's ops may fail and still count as a program that runs. A RASP sequence that mixes
+ * types (the 0 of an empty selection among strings) fails in the interpreter but counts as running: it is a usual bug.
+ */
 const MAY_FAIL = 0.9;
 
 export function programOfText(path: string, text: string, dialect: Dialect, input: readonly (string | number)[] = []): Program | undefined {

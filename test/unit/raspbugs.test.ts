@@ -5,9 +5,10 @@ import { stratifiedSample } from '../../bench/raspbugs/generate.ts';
 import { basePrograms, fileNameOf, sourceOf } from '../../bench/raspbugs/programs.ts';
 import { programOf } from '../../src/rasp/analyse.ts';
 import { analyse } from '../../src/rasp/frontend.ts';
-import { EvaluationError, interpret } from '../../src/rasp/interpret.ts';
-import type { Dialect, Program, Value } from '../../src/rasp/program.ts';
+import { interpret } from '../../src/rasp/interpret.ts';
+import type { Dialect, Value } from '../../src/rasp/program.ts';
 import { equals } from '../../src/rasp/scalar.ts';
+import { isExact } from '../../src/repair/verify.ts';
 import { Random } from '../../src/shared/random.ts';
 
 const dialects: readonly Dialect[] = ['rasp', 'tracr'];
@@ -77,7 +78,7 @@ describe('generated bugs', () => {
     }
   });
 
-  it('are wrong under the interpreter on some input, and run on some', () => {
+  it('are programs that the interpreter proves wrong on some input', () => {
     for (const bug of bugs) {
       const base = basePrograms.find(({ name }) => name === bug.program);
       assert.ok(base);
@@ -85,19 +86,7 @@ describe('generated bugs', () => {
       const inputs = Array.from({ length: 400 }, () => base.sample(random));
       const program = programOf(analyse({ path: bug.path, text: bug.source }, { runningExample: inputs[0] ?? [] }));
       assert.ok(program, bug.id);
-      const outcomes = inputs.map((input) => outcome(program, input, base.reference(input)));
-      assert.ok(outcomes.some((result) => result !== 'right'), `${bug.id} is right`);
-      assert.ok(outcomes.some((result) => result !== 'failed'), `${bug.id} never runs`);
+      assert.ok(inputs.some((input) => !isExact(program, { input, output: base.reference(input) })), `${bug.id} is right`);
     }
   });
 });
-
-function outcome(program: Program, input: readonly Value[], wanted: readonly Value[]): 'right' | 'wrong' | 'failed' {
-  try {
-    const actual = interpret(program, input);
-    return actual.every((value, k) => equals(value, wanted[k] ?? null)) ? 'right' : 'wrong';
-  } catch (error) {
-    if (error instanceof EvaluationError) return 'failed';
-    throw error;
-  }
-}
