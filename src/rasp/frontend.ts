@@ -10,7 +10,7 @@ import { tracrEditSites } from './tracr/editSites.ts';
 /** What is wrong with a text, and what can be run in it; never throws for any text. */
 export function analyse(source: SourceFile, options: AnalyseOptions = {}): Analysis {
   const dialect = options.dialect ?? dialectOf(source.path);
-  return dialect === 'rasp' ? analyseRasp(source, options) : analyseTracr(source, options);
+  return dialect === 'rasp' ? analyseRasp(source, options) : analyseTracr(source);
 }
 
 /** The places of the source's own text where a small change makes sense, in source order. */

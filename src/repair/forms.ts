@@ -3,7 +3,7 @@ import type { Override } from './batch.ts';
 import type { Change } from './rewrite.ts';
 import type { Transform } from './transform.ts';
 import { allTransforms, complement, negation, numericTransforms } from './transform.ts';
-import type { AggregateOp, Comparison, Dialect, MapOp, Node, Origin, SelectOp, SOp, Value, WidthOp } from '../rasp/program.ts';
+import type { AggregateOp, Comparison, Dialect, MapOp, Node, Origin, SelectOp, SOp, Value } from '../rasp/program.ts';
 import { nodesBelow } from '../rasp/program.ts';
 import type { BinaryOperator } from '../rasp/scalar.ts';
 import { binary, comparisonPredicate, describe, isNumeric, truthy } from '../rasp/scalar.ts';
@@ -70,7 +70,7 @@ function formsOf(node: Node, nodes: readonly Node[], dialect: Dialect, text: str
     case 'aggregate':
       return aggregateForms(node, union((n) => (n.kind === 'aggregate' ? n.value : undefined)));
     case 'width':
-      return widthForms(node);
+      return widthForms();
     case 'and':
     case 'or':
       return connectiveForms(node, dialect);
@@ -442,7 +442,7 @@ function aggregateForms(node: AggregateOp, domain: readonly Value[]): Form[] {
   return forms;
 }
 
-function widthForms(_node: WidthOp): Form[] {
+function widthForms(): Form[] {
   return [
     original(([x = null]) => x),
     ...allTransforms.map((transform): Form => ({

@@ -103,12 +103,13 @@ export function relaxedProgram(
   training: Pick<TableProgramOptions, 'define' | 'finish'> = {},
 ): TableProgram {
   const targets = [...new Set(examples.flatMap(({ output }) => output))];
-  const domains = widenedDomains(batch, base, groups, targets);
+  const maxLength = Math.max(1, ...[...examples, ...batch.examples].map(({ input }) => input.length));
+  const domains = widenedDomains(batch, base, groups, targets, maxLength);
   return buildTableProgram(batch.root, {
     vocabulary: [...new Set(batch.examples.flatMap(({ input }) => input))],
     domains,
     targets,
-    maxLength: Math.max(1, ...examples.map(({ input }) => input.length)),
+    maxLength,
     averaging: averagingOps(batch, base),
     wraps: true,
     ...training,
@@ -120,10 +121,10 @@ function widenedDomains(
   base: BatchState,
   groups: readonly OpGroup[],
   targets: readonly Value[],
+  longest: number,
 ): Map<SOp, readonly Value[]> {
   const formsOf = new Map<Node, Form[]>();
   for (const { nodes, forms } of groups) for (const node of nodes) formsOf.set(node, [...(formsOf.get(node) ?? []), ...forms]);
-  const longest = Math.max(1, ...batch.examples.map(({ input }) => input.length));
   const domains = new Map<SOp, readonly Value[]>();
   for (const node of batch.order) {
     if (isSelector(node)) continue;

@@ -1,18 +1,18 @@
 // Analyses a Tracr file: carries its statements out and lists the functions and names that give s-ops.
 import { Evaluator, Scope } from './evaluate.ts';
 import { TracrGraph } from './graph.ts';
-import type { PythonFile, SyntaxNode } from './tree.ts';
+import type { SyntaxNode } from './tree.ts';
 import { childrenOf, parsePython } from './tree.ts';
 import type { FunctionValue, PythonValue } from './values.ts';
 import { isScalar, list, PythonError, represent } from './values.ts';
-import type { Analysis, AnalyseOptions, Entry, SourceFile } from '../analyse.ts';
+import type { Analysis, Entry, SourceFile } from '../analyse.ts';
 import type { Diagnostic, Span } from '../diagnostic.ts';
 import type { BinaryOperator } from '../scalar.ts';
 import { binary, ScalarError } from '../scalar.ts';
 import { iterate } from './builtins.ts';
 
 /** What is wrong with a Tracr file and what can be run in it. Never throws for any text. */
-export function analyseTracr(source: SourceFile, _options: AnalyseOptions = {}): Analysis {
+export function analyseTracr(source: SourceFile): Analysis {
   const file = parsePython(source.path, source.text);
   if (file.diagnostics.length > 0) return { source, dialect: 'tracr', diagnostics: file.diagnostics, entries: [] };
   const module = new Module(file, new TracrGraph(source.path));
@@ -33,10 +33,6 @@ class Module extends Evaluator {
   private readonly global = new Scope(null);
   private readonly definitions = new Map<string, Definition>();
   private readonly variables = new Map<string, Span>();
-
-  constructor(file: PythonFile, graph: TracrGraph) {
-    super(file, graph);
-  }
 
   run(): void {
     for (const statement of childrenOf(this.file.root)) this.guarded(() => this.execute(statement, this.global));
