@@ -1,8 +1,12 @@
-// Where `load "name";` looks for its file, on plain strings.
+// Where a file that another one names is looked for, on plain strings.
 
-/** The paths to try, in order: beside the loading file, then as written. */
+/** The paths that `load "name";` tries, in order: beside the loading file, then as written. */
 export function candidatePaths(loadingFile: string, name: string): string[] {
-  const file = name.endsWith('.rasp') ? name : `${name}.rasp`;
+  return besidePaths(loadingFile, name.endsWith('.rasp') ? name : `${name}.rasp`);
+}
+
+/** The paths to try for a file that another file names: beside that file, then as written. */
+export function besidePaths(loadingFile: string, file: string): string[] {
   const separator = loadingFile.includes('\\') && !loadingFile.includes('/') ? '\\' : '/';
   const folder = loadingFile.slice(0, loadingFile.lastIndexOf(separator) + 1);
   const absolute = /^(?:[/\\]|[A-Za-z]:)/u.test(file);
