@@ -10,6 +10,7 @@ const nodeEntries = {
   extension: 'src/extension.ts',
   host: 'src/runtime/host.ts',
   cli: 'src/cli.ts',
+  worker: 'src/repair/worker.ts',
 };
 const present = Object.fromEntries(Object.entries(nodeEntries).filter(([, file]) => existsSync(file)));
 const pages = existsSync('webview')

@@ -57,11 +57,13 @@ export async function trainTables(task: TrainTask): Promise<TrainOutcome> {
   const first = await task.ranking.rank(groups.map(() => 0));
   const pools = groups.map((group, g) => pool(group, first.gains[g] ?? new Float64Array()));
   const build = mixtureGraph(task, pools);
+  const trained = build.graph.inputs.map(({ name }) => name).filter((name) => name.startsWith('weights/'));
+  if (trained.length === 0) return { steps: 0, restarts: 0, accuracy: 0, losses: [] };
   const trainer = await Trainer.start(
-    { graph: build.graph, loss: 'objective', start: startWeights(pools, STARTS[0], task.random), learningRate: STARTS[0].learningRate, ...(task.provider ? { provider: task.provider } : {}) },
+    { graph: build.graph, loss: 'objective', start: startWeights(trained, pools, STARTS[0], task.random), learningRate: STARTS[0].learningRate, ...(task.provider ? { provider: task.provider } : {}) },
     task.host,
   );
-  const run = new Training(task, pools, trainer, encodeExamples(build, task.examples));
+  const run = new Training(task, pools, trained, trainer, encodeExamples(build, task.examples));
   try {
     return await run.all();
   } finally {
@@ -129,11 +131,18 @@ function formTables(parameter: TableParameter, forms: readonly Form[], ranking: 
 
 type Start = (typeof STARTS)[number];
 
-function startWeights(pools: readonly (readonly number[])[], start: Start, random: Random): Record<string, HostTensor> {
+/** The trained weights of the groups whose tables are in the graph: the original first, noise on all. */
+function startWeights(
+  trained: readonly string[],
+  pools: readonly (readonly number[])[],
+  start: Start,
+  random: Random,
+): Record<string, HostTensor> {
   return Object.fromEntries(
-    pools.map((forms, g) => {
+    trained.map((name) => {
+      const forms = pools[Number(name.slice('weights/'.length))] ?? [];
       const data = Float32Array.from(forms, (_, i) => (i === 0 ? start.original : 0) + start.noise * random.normal());
-      return [`weights/${g}`, { type: 'float32', dims: [1, forms.length], data }];
+      return [name, { type: 'float32', dims: [1, forms.length], data }];
     }),
   );
 }
@@ -148,6 +157,7 @@ class Training {
   constructor(
     private readonly task: TrainTask,
     private readonly pools: readonly (readonly number[])[],
+    private readonly trained: readonly string[],
     private readonly trainer: Trainer,
     private readonly feeds: Readonly<Record<string, HostTensor>>,
   ) {}
@@ -156,7 +166,7 @@ class Training {
     for (const start of STARTS) {
       if (performance.now() > this.task.deadline) break;
       this.restarts++;
-      this.trainer.restart(startWeights(this.pools, start, this.task.random), start.learningRate);
+      this.trainer.restart(startWeights(this.trained, this.pools, start, this.task.random), start.learningRate);
       if (await this.one()) break;
     }
     return { steps: this.steps, restarts: this.restarts, accuracy: this.accuracy, losses: this.losses };

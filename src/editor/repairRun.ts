@@ -1,0 +1,122 @@
+// One repair of one document: its course, its result, and whether that still fits the text.
+import * as vscode from 'vscode';
+import { dialectOfDocument } from './documents.ts';
+import type { Services } from './services.ts';
+import type { Patch, RepairMethod, RepairProgress, RepairRefusal, RepairResult, Suspect } from '../repair/types.ts';
+import type { Span } from '../rasp/diagnostic.ts';
+import { CancelledError } from '../shared/cancellation.ts';
+import { settings } from '../shared/contributions.ts';
+import type { ChartPoint, PanelState } from '../shared/messages.ts';
+
+/** Points kept of one trajectory; more are thinned. */
+const MOST_POINTS = 2000;
+
+export class RepairRun {
+  private readonly changed = new vscode.EventEmitter<void>();
+  readonly onDidChange = this.changed.event;
+  readonly cancellation = new vscode.CancellationTokenSource();
+  readonly text: string;
+  status: PanelState['status'] = 'running';
+  stage = 'check';
+  message = vscode.l10n.t('Starting.');
+  suspects: readonly Suspect[] = [];
+  moving: readonly Span[] = [];
+  points: ChartPoint[] = [];
+  sample: RepairProgress['sample'];
+  firstOutput: string | null = null;
+  result: RepairResult | RepairRefusal | null = null;
+
+  constructor(
+    readonly document: vscode.TextDocument,
+    private readonly services: Services,
+  ) {
+    this.text = document.getText();
+  }
+
+  get patch(): Patch | null {
+    return this.result && this.result.status !== 'refused' ? this.result.patch : null;
+  }
+
+  /** Runs in the worker; ends in a result, a refusal or a message, never in an exception. */
+  async run(): Promise<void> {
+    const dialect = dialectOfDocument(this.document);
+    if (!dialect) return this.end('failed', vscode.l10n.t('This file is no RASP program.'));
+    const configuration = vscode.workspace.getConfiguration(settings.section, this.document);
+    try {
+      const reply = await this.services.repairer.call(
+        {
+          type: 'repair',
+          file: { path: this.document.uri.fsPath, text: this.text, dialect },
+          method: configuration.get<RepairMethod>(settings.method, 'auto'),
+          budgetMillis: 1000 * configuration.get<number>(settings.timeBudgetSeconds, 60),
+          hostPath: this.services.hostPath,
+        },
+        { token: this.cancellation.token, onProgress: (progress) => this.onProgress(progress) },
+      );
+      if (reply.type === 'repaired') this.finish(reply.result);
+    } catch (error) {
+      if (error instanceof CancelledError) this.end('cancelled', vscode.l10n.t('The repair was cancelled.'));
+      else this.end('failed', error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  cancel(): void {
+    this.cancellation.cancel();
+  }
+
+  private onProgress(progress: RepairProgress): void {
+    this.stage = progress.stage;
+    this.message = progress.message;
+    if (progress.suspects) this.suspects = progress.suspects;
+    if (progress.moving) this.moving = progress.moving;
+    if (progress.sample) {
+      this.firstOutput ??= outputText(progress.sample.output);
+      this.sample = progress.sample;
+    }
+    if (progress.point) {
+      const { step, stage, loss, accuracy, millis } = progress.point;
+      this.points.push({ step, stage, loss: Number.isFinite(loss) ? loss : null, accuracy, millis });
+      if (this.points.length > MOST_POINTS) this.points = this.points.filter((_, i) => i % 2 === 0);
+    }
+    this.changed.fire();
+  }
+
+  private finish(result: RepairResult | RepairRefusal): void {
+    this.result = result;
+    if (result.status === 'refused') {
+      return this.end('refused', result.diagnostics[0]?.message ?? vscode.l10n.t('The program cannot be repaired as it is.'));
+    }
+    this.suspects = result.suspects;
+    this.points = result.trajectory.map(({ loss, ...point }) => ({ ...point, loss: Number.isFinite(loss) ? loss : null }));
+    if (result.patch) this.moving = result.patch.edits.map(({ span }) => span);
+    this.end(result.status, summaryOf(result));
+  }
+
+  private end(status: PanelState['status'], message: string): void {
+    this.status = status;
+    this.message = message;
+    this.changed.fire();
+  }
+
+  dispose(): void {
+    this.cancel();
+    this.cancellation.dispose();
+    this.changed.dispose();
+  }
+}
+
+export const outputText = (output: readonly unknown[] | null): string =>
+  output === null ? vscode.l10n.t('the program fails') : `[${output.map((value) => (value === null ? 'None' : JSON.stringify(value))).join(', ')}]`;
+
+function summaryOf(result: RepairResult): string {
+  const seconds = (result.millis / 1000).toFixed(1);
+  const best = Math.round(100 * Math.max(...result.trajectory.map(({ accuracy }) => accuracy), 0));
+  switch (result.status) {
+    case 'correct':
+      return vscode.l10n.t('The program already gets every example right.');
+    case 'repaired':
+      return vscode.l10n.t('Repaired in {0} s: {1}', seconds, result.patch?.summary ?? '');
+    default:
+      return vscode.l10n.t('No repair found in {0} s; the best candidate gets {1} % of the examples right.', seconds, best);
+  }
+}

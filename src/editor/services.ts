@@ -1,0 +1,31 @@
+// What the features share: the worker processes, the log, and where the built files lie.
+import * as path from 'node:path';
+import * as vscode from 'vscode';
+import { RemoteWorker } from '../repair/remote.ts';
+
+export interface Services {
+  readonly log: vscode.LogOutputChannel;
+  /** Checks documents; stays alive. */
+  readonly checker: RemoteWorker;
+  /** Repairs programs; ended when a repair is cancelled. */
+  readonly repairer: RemoteWorker;
+  readonly hostPath: string;
+  readonly extensionUri: vscode.Uri;
+  readonly state: vscode.Memento;
+}
+
+export function createServices(context: vscode.ExtensionContext): Services {
+  const log = vscode.window.createOutputChannel('GradLens', { log: true });
+  const dist = path.join(context.extensionPath, 'dist');
+  const worker = (name: string): RemoteWorker => new RemoteWorker(path.join(dist, 'worker.cjs'), (line) => log.warn(`${name}: ${line}`));
+  const services: Services = {
+    log,
+    checker: worker('checker'),
+    repairer: worker('repairer'),
+    hostPath: path.join(dist, 'host.cjs'),
+    extensionUri: context.extensionUri,
+    state: context.workspaceState,
+  };
+  context.subscriptions.push(log, services.checker, services.repairer);
+  return services;
+}

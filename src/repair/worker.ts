@@ -1,0 +1,98 @@
+// The editor's worker process: analyses files, runs examples and repairs programs, so that the editor never waits.
+import { readFileSync } from 'node:fs';
+import { describeFailure, examplesPathOf, readExamples, runExamples } from './examples.ts';
+import { repair } from './repair.ts';
+import type { CheckResult, RepairCall, WorkerFile, WorkerReply, WorkerRequest } from './workerProtocol.ts';
+import type { SourceFile } from '../rasp/analyse.ts';
+import { programOf } from '../rasp/analyse.ts';
+import { analyse } from '../rasp/frontend.ts';
+import { selfCheck } from '../numeric/selfCheck.ts';
+import { ModelHost } from '../runtime/client.ts';
+import { describeProviders, probeProviders } from '../runtime/providers.ts';
+
+/** Failing examples listed for one file. */
+const MOST_FAILING = 50;
+
+const hosts = new Map<string, ModelHost>();
+
+function hostAt(path: string): ModelHost {
+  let host = hosts.get(path);
+  if (!host) hosts.set(path, (host = ModelHost.start({ hostPath: path })));
+  return host;
+}
+
+function readSource(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function examplesOf({ path, text }: WorkerFile): ReturnType<typeof readExamples> {
+  const besidePath = examplesPathOf(path);
+  const besideText = readSource(besidePath);
+  const beside: SourceFile | undefined = besideText === undefined ? undefined : { path: besidePath, text: besideText };
+  return readExamples({ source: { path, text }, readSource, ...(beside ? { beside } : {}) });
+}
+
+function check(file: WorkerFile, withExamples: boolean): CheckResult {
+  const set = examplesOf(file);
+  const [first] = set.examples;
+  const analysis = analyse(file, { dialect: file.dialect, readSource, ...(first ? { runningExample: first.input } : {}) });
+  const program = programOf(analysis);
+  const entry = analysis.entries.at(-1);
+  const results = program && withExamples ? runExamples(program, set.examples) : [];
+  const failing = results.filter(({ ok }) => !ok);
+  return {
+    diagnostics: [...analysis.diagnostics, ...set.diagnostics],
+    entry: entry ? { name: entry.name, span: entry.nameSpan } : null,
+    examples: set.examples.length,
+    failing: failing.slice(0, MOST_FAILING).map((result) => ({
+      span: result.example.span ?? entry?.nameSpan ?? { file: file.path, start: 0, end: 0 },
+      message: describeFailure(result),
+    })),
+  };
+}
+
+async function repairCall(call: RepairCall): Promise<WorkerReply> {
+  const { id, file } = call;
+  const set = examplesOf(file);
+  const errors = set.diagnostics.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) return { type: 'repaired', id, result: { status: 'refused', diagnostics: errors } };
+  const result = await repair(
+    { source: { path: file.path, text: file.text }, dialect: file.dialect, examples: set.examples, method: call.method, budgetMillis: call.budgetMillis, readSource },
+    { host: hostAt(call.hostPath) },
+    { onProgress: (progress) => send({ type: 'progress', id, progress }) },
+  );
+  return { type: 'repaired', id, result };
+}
+
+async function providers(id: number, hostPath: string): Promise<WorkerReply> {
+  const host = hostAt(hostPath);
+  return { type: 'providers', id, text: describeProviders(await probeProviders(host, await selfCheck(host))) };
+}
+
+async function answer(request: WorkerRequest): Promise<WorkerReply> {
+  switch (request.type) {
+    case 'check':
+      return { type: 'checked', id: request.id, result: check(request.file, request.examples) };
+    case 'repair':
+      return repairCall(request);
+    case 'providers':
+      return providers(request.id, request.hostPath);
+  }
+}
+
+const send = (reply: WorkerReply): void => void process.send?.(reply);
+
+process.on('message', (request: WorkerRequest) => {
+  void answer(request)
+    .catch((error: unknown): WorkerReply => ({ type: 'failed', id: request.id, message: error instanceof Error ? error.message : String(error) }))
+    .then(send);
+});
+
+process.on('disconnect', () => {
+  for (const host of hosts.values()) host.dispose();
+  process.exit(0);
+});

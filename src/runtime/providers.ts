@@ -1,0 +1,126 @@
+// Which execution providers run here: each is tried, checked against CPU and timed; the rest say why they do not run.
+import type { ModelHost } from './client.ts';
+import { RuntimeError, HostDiedError } from './client.ts';
+import type { HostTensor, Provider } from './protocol.ts';
+
+/** A small model with its gradient, to be run on every provider. */
+export interface SelfCheck {
+  readonly model: Uint8Array;
+  readonly feeds: Readonly<Record<string, HostTensor>>;
+}
+
+export interface ProviderReport {
+  readonly provider: Provider;
+  readonly works: boolean;
+  /** Why it does not run, or what to know about it. */
+  readonly reason: string;
+  /** Relative L2 difference from CPU over all outputs; null where it did not run. */
+  readonly difference: number | null;
+  /** Median of five runs, milliseconds; null where it did not run. */
+  readonly millis: number | null;
+}
+
+/** Largest relative L2 difference from CPU that counts as agreement (fp32). */
+export const AGREEMENT = 1e-3;
+
+/** In the order in which they are tried. */
+export function providersOf(platform: NodeJS.Platform): readonly Provider[] {
+  switch (platform) {
+    case 'win32':
+      return ['dml', 'webgpu', 'cpu'];
+    case 'darwin':
+      return ['coreml', 'webgpu', 'cpu'];
+    default:
+      return ['cuda', 'webgpu', 'cpu'];
+  }
+}
+
+/** Tries every provider of the platform. A provider that fails or kills the host is reported, and the next is tried. */
+export async function probeProviders(host: ModelHost, check: SelfCheck, platform = process.platform): Promise<ProviderReport[]> {
+  const truth = await run(host, check, 'cpu');
+  const reports: ProviderReport[] = [];
+  for (const provider of providersOf(platform)) {
+    if (provider === 'cpu') reports.push({ provider, works: true, reason: 'the reference', difference: 0, millis: truth.millis });
+    else reports.push(await probe(host, check, provider, truth));
+  }
+  return reports;
+}
+
+interface Outcome {
+  readonly outputs: Readonly<Record<string, HostTensor>>;
+  readonly millis: number;
+}
+
+async function probe(host: ModelHost, check: SelfCheck, provider: Provider, truth: Outcome): Promise<ProviderReport> {
+  try {
+    const { outputs, millis } = await run(host, check, provider);
+    const difference = relativeDifference(outputs, truth.outputs);
+    if (!(difference < AGREEMENT)) {
+      return { provider, works: false, reason: `it disagrees with CPU by ${difference.toExponential(1)}; the limit is ${AGREEMENT}`, difference, millis };
+    }
+    const slower = millis > truth.millis;
+    return { provider, works: true, reason: slower ? 'slower than CPU on small graphs, so those stay on CPU' : 'faster than CPU', difference, millis };
+  } catch (error) {
+    if (!(error instanceof RuntimeError) && !(error instanceof HostDiedError)) throw error;
+    return { provider, works: false, reason: reasonOf(provider, error.message), difference: null, millis: null };
+  }
+}
+
+function reasonOf(provider: Provider, message: string): string {
+  if (/not (available|supported|found)|no available backend|backend not found/i.test(message)) return `this build of the runtime does not carry it (${firstLine(message)})`;
+  if (provider === 'webgpu' && /adapter|dawn|vulkan/i.test(message)) return `no GPU that WebGPU can use was found (${firstLine(message)})`;
+  return firstLine(message);
+}
+
+const firstLine = (message: string): string => (message.split('\n')[0] ?? message).slice(0, 160);
+
+async function run(host: ModelHost, { model, feeds }: SelfCheck, provider: Provider): Promise<Outcome> {
+  const session = await host.createSession(model, { provider });
+  try {
+    let outputs = await session.run(feeds);
+    const times: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const started = performance.now();
+      outputs = await session.run(feeds);
+      times.push(performance.now() - started);
+    }
+    return { outputs, millis: times.sort((a, b) => a - b)[2] ?? Number.NaN };
+  } finally {
+    await session.release();
+  }
+}
+
+function relativeDifference(a: Readonly<Record<string, HostTensor>>, b: Readonly<Record<string, HostTensor>>): number {
+  let difference = 0;
+  let size = 0;
+  for (const [name, tensor] of Object.entries(b)) {
+    const other = a[name]?.data;
+    tensor.data.forEach((value: number | bigint, i: number) => {
+      difference += (Number(value) - Number(other?.[i] ?? Number.NaN)) ** 2;
+      size += Number(value) ** 2;
+    });
+  }
+  return Math.sqrt(difference / Math.max(size, Number.MIN_VALUE));
+}
+
+/** The provider to use: the fastest that works, in the platform's order; CPU for small graphs if nothing beats it. */
+export function chooseProvider(reports: readonly ProviderReport[]): Provider {
+  const cpu = reports.find(({ provider }) => provider === 'cpu');
+  const faster = reports.find(({ works, millis, provider }) => works && provider !== 'cpu' && (millis ?? Infinity) < (cpu?.millis ?? 0));
+  return faster?.provider ?? 'cpu';
+}
+
+/** The reports as a table for a person. */
+export function describeProviders(reports: readonly ProviderReport[]): string {
+  const rows = reports.map(({ provider, works, reason, difference, millis }) => [
+    provider,
+    works ? 'works' : 'does not run',
+    millis === null ? '–' : `${millis.toFixed(2)} ms`,
+    difference === null ? '–' : difference.toExponential(1),
+    reason,
+  ]);
+  const table = [['provider', 'state', 'self-check', 'difference from CPU', 'why'], ...rows];
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  const lines = table.map((row) => row.map((cell, column) => (column < 4 ? cell.padEnd(widths[column] ?? 0) : cell)).join('  '));
+  return [...lines, '', `Small graphs run on: ${chooseProvider(reports)}`].join('\n');
+}
