@@ -9,6 +9,7 @@ const layers = {
   numeric: ['rasp', 'onnx', 'runtime', 'shared'],
   repair: ['numeric', 'rasp', 'onnx', 'runtime', 'shared'],
   editor: ['repair', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
+  cli: ['repair', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
 };
 const folders = Object.keys(layers);
 

@@ -1,0 +1,165 @@
+// gradlens repair: repairs a program from its examples, shows the way there, writes what was found.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { readExampleFile, readProgram, readProgramExamples, readSource } from './files.ts';
+import type { Environment, Outcome } from './outcome.ts';
+import { jsonDiagnostic, Places, printedDiagnostics } from './places.ts';
+import { colouredDiff, LiveTrajectory, percent, trajectoryLines } from './terminal.ts';
+import type { ParsedArguments } from './usage.ts';
+import { UsageError } from './usage.ts';
+import type { SourceFile } from '../rasp/analyse.ts';
+import type { Diagnostic } from '../rasp/diagnostic.ts';
+import { repair as repairProgram } from '../repair/repair.ts';
+import type { Patch, RepairMethod, RepairRequest, RepairResult, Suspect } from '../repair/types.ts';
+import { ModelHost } from '../runtime/client.ts';
+
+const methods: readonly RepairMethod[] = ['auto', 'search', 'edits', 'tables'];
+const SHOWN_SUSPECTS = 3;
+
+export async function repair(args: ParsedArguments, environment: Environment): Promise<Outcome> {
+  const { request, diagnostics, files } = requestOf(args);
+  const places = new Places(files);
+  if (diagnostics.length > 0) return refused(places, diagnostics);
+  const target = outputFolder(args.values['out'], request.source);
+  const host = ModelHost.start({ hostPath: environment.hostPath });
+  const live = new LiveTrajectory(environment.terminal, () => environment.now());
+  try {
+    const result = await repairProgram(request, { host }, { token: environment.token, onProgress: (progress) => live.show(progress) });
+    live.end();
+    if (result.status === 'refused') return refused(places, result.diagnostics);
+    return report(result, request, places, target, environment);
+  } finally {
+    host.dispose();
+  }
+}
+
+interface Asked {
+  readonly request: RepairRequest;
+  /** Errors in the rows of the examples. */
+  readonly diagnostics: readonly Diagnostic[];
+  readonly files: readonly SourceFile[];
+}
+
+function requestOf({ positionals, values }: ParsedArguments): Asked {
+  const source = readProgram(positionals);
+  const given = readProgramExamples(source, values['examples']);
+  const test = values['test'] === undefined ? undefined : readExampleFile(values['test']);
+  const entry = values['entry'];
+  const request: RepairRequest = {
+    source,
+    readSource,
+    examples: given.examples,
+    method: methodOf(values['method']),
+    budgetMillis: 1000 * positive('budget', values['budget'], 60),
+    seed: Math.trunc(positive('seed', values['seed'], 1)),
+    ...(test ? { test: test.examples } : {}),
+    ...(entry === undefined ? {} : { entry }),
+  };
+  const diagnostics = [...given.diagnostics, ...(test?.diagnostics ?? [])].filter(({ severity }) => severity === 'error');
+  return { request, diagnostics, files: [source, ...given.files, ...(test?.files ?? [])] };
+}
+
+function methodOf(name = 'auto'): RepairMethod {
+  const method = methods.find((known) => known === name);
+  if (!method) throw new UsageError(`There is no method “${name}”. The methods: ${methods.join(', ')}.`);
+  return method;
+}
+
+function positive(name: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new UsageError(`--${name} must be a number above 0, and is “${text}”.`);
+  return value;
+}
+
+/** The folder that --out names; never the program's own, where the patched program would replace it. */
+function outputFolder(folder: string | undefined, source: SourceFile): string | null {
+  if (folder === undefined) return null;
+  if (path.resolve(folder) === path.dirname(path.resolve(source.path))) {
+    throw new UsageError('--out is the folder of the program itself, where the patched program would replace it. Name another folder.');
+  }
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new UsageError(`The folder “${folder}” cannot be made: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return folder;
+}
+
+function refused(places: Places, diagnostics: readonly Diagnostic[]): Outcome {
+  return {
+    exitCode: 2,
+    json: { status: 'refused', diagnostics: diagnostics.map((diagnostic) => jsonDiagnostic(places, diagnostic)) },
+    lines: [...printedDiagnostics(places, diagnostics), 'Nothing was tried. Mend this first.'],
+  };
+}
+
+function report(result: RepairResult, { source, examples }: RepairRequest, places: Places, target: string | null, environment: Environment): Outcome {
+  const json = jsonResult(places, result);
+  const written = target === null ? [] : write(target, source, result, json);
+  return {
+    exitCode: result.status === 'repaired' || result.status === 'correct' ? 0 : 1,
+    json,
+    lines: [...humanLines(result, examples.length, places, environment), ...written],
+  };
+}
+
+function jsonResult(places: Places, result: RepairResult): unknown {
+  const { status, method, exact, patch, alternatives, suspects, trajectory, tried, evaluations, millis, provider } = result;
+  return {
+    status,
+    method,
+    exact,
+    patch: patch && jsonPatch(places, patch),
+    alternatives: alternatives.map((other) => jsonPatch(places, other)),
+    suspects: suspects.map(({ span, score, label }) => ({ range: places.range(span), score, label })),
+    trajectory,
+    model: null,
+    tried,
+    evaluations,
+    millis,
+    provider,
+  };
+}
+
+function jsonPatch(places: Places, { unifiedDiff, edits, source, summary }: Patch): unknown {
+  return { unifiedDiff, edits: edits.map(({ span, newText }) => ({ range: places.range(span), newText })), source, summary };
+}
+
+function write(folder: string, source: SourceFile, { patch }: RepairResult, json: unknown): string[] {
+  const reportPath = path.join(folder, 'report.json');
+  writeFileSync(reportPath, `${JSON.stringify(json, null, 2)}\n`);
+  if (!patch) return [`Wrote ${reportPath}.`];
+  const programPath = path.join(folder, path.basename(source.path));
+  writeFileSync(programPath, patch.source);
+  return [`Wrote ${programPath} and ${reportPath}.`];
+}
+
+function humanLines(result: RepairResult, rows: number, places: Places, { terminal }: Environment): string[] {
+  const { status, patch, alternatives, trajectory, suspects, exact } = result;
+  if (status === 'correct') return [`The program is right on all ${rows} examples; there is nothing to repair.`];
+  const width = Math.max(10, Math.min(48, terminal.columns - 32));
+  return [
+    headline(result, rows),
+    '',
+    ...trajectoryLines(trajectory, width).map((line) => `  ${line}`),
+    '',
+    ...suspectLines(suspects, places),
+    ...(patch ? [patch.summary, '', colouredDiff(patch.unifiedDiff, terminal.colours)] : ['What was tried:', ...result.tried.map((line) => `  ${line}`)]),
+    ...alternatives.map((other) => `Also right on every example: ${other.summary}`),
+    ...(exact.test === null ? [] : [`Held-out examples: ${percent(exact.test)} exactly right.`]),
+  ];
+}
+
+function headline({ status, method, millis, evaluations, provider, trajectory }: RepairResult, rows: number): string {
+  const effort = `${(millis / 1000).toFixed(1)} s, ${evaluations} candidates, gradients on ${provider}`;
+  if (status === 'repaired') return `Repaired: right on all ${rows} examples (found by ${method ?? 'search'}; ${effort}).`;
+  const best = Math.max(0, ...trajectory.map(({ accuracy }) => accuracy));
+  return `Not repaired: the best candidate is right on ${percent(best)} of the examples (${effort}). More time: --budget SECONDS.`;
+}
+
+function suspectLines(suspects: readonly Suspect[], places: Places): string[] {
+  const shown = suspects.slice(0, SHOWN_SUSPECTS).filter(({ score }) => score > 0.01);
+  if (shown.length === 0) return [];
+  return ['Suspects, by their share of what the gradient promises:', ...shown.flatMap(({ span, score }) => [`  ${percent(score).padStart(7)}  ${places.name(span)}`, ...places.underlined(span, '           ')]), ''];
+}

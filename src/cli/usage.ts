@@ -1,0 +1,97 @@
+// Command-line arguments: what each command takes, its help, and what to say about arguments that make no sense.
+import { parseArgs } from 'node:util';
+import { suggestion } from '../rasp/rasp/suggestion.ts';
+
+/** Wrong use or bad input: exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export interface CommandUsage {
+  readonly arguments: string;
+  readonly purpose: string;
+  /** Options with a value, and what the value is. `json` and `help` are flags of every command. */
+  readonly options: Readonly<Record<string, { readonly value: string; readonly purpose: string }>>;
+}
+
+const entry = { value: 'NAME', purpose: 'the s-op or function that is meant; default: the last one of the file' };
+const examples = { value: 'FILE', purpose: 'JSON lines {"input": […], "output": […]}; default: the program\'s “#:” lines and NAME.examples.jsonl beside it' };
+
+export const commands = {
+  check: {
+    arguments: '<program>',
+    purpose: 'says what is wrong with a program and runs its examples',
+    options: { entry, examples },
+  },
+  run: {
+    arguments: '<program> --input JSON',
+    purpose: 'runs a program on one input, a JSON list of tokens',
+    options: { entry, input: { value: 'JSON', purpose: 'the input, for example \'["a", "b"]\' or \'[3, 1, 2]\'' } },
+  },
+  repair: {
+    arguments: '<program> [--examples FILE]',
+    purpose: 'repairs a program from examples of right behaviour',
+    options: {
+      entry,
+      examples,
+      test: { value: 'FILE', purpose: 'examples that are held out and only reported on' },
+      method: { value: 'METHOD', purpose: 'auto (default), search, edits or tables' },
+      budget: { value: 'SECONDS', purpose: 'how long to try; default 60' },
+      seed: { value: 'NUMBER', purpose: 'seed of the random numbers; default 1' },
+      out: { value: 'DIR', purpose: 'writes the patched program and report.json there' },
+    },
+  },
+  providers: { arguments: '', purpose: 'says which execution providers work here, with the self-check\'s figures', options: {} },
+} as const satisfies Record<string, CommandUsage>;
+
+export type CommandName = keyof typeof commands;
+
+export const isCommand = (name: string): name is CommandName => Object.hasOwn(commands, name);
+
+export function generalHelp(): string {
+  const rows = Object.entries(commands).map(([name, { arguments: args, purpose }]) => `  ${`gradlens ${name} ${args}`.padEnd(48)}${purpose}`);
+  return ['Repairs RASP programs by gradient descent.', '', ...rows, '', 'Every command takes --json (one JSON document on stdout) and --help.'].join('\n');
+}
+
+export function commandHelp(name: CommandName): string {
+  const usage: CommandUsage = commands[name];
+  const rows = Object.entries(usage.options).map(([option, { value, purpose }]) => `  ${`--${option} ${value}`.padEnd(22)}${purpose}`);
+  return [`gradlens ${name} ${usage.arguments}`.trimEnd(), `  ${usage.purpose}`, '', ...rows, `  ${'--json'.padEnd(22)}one JSON document on stdout and nothing else`].join('\n');
+}
+
+export interface ParsedArguments {
+  readonly positionals: readonly string[];
+  readonly values: Readonly<Record<string, string | undefined>>;
+  readonly help: boolean;
+}
+
+/** @throws UsageError for unknown options and missing values, with the option that was probably meant. */
+export function parseCommand(name: CommandName, args: readonly string[]): ParsedArguments {
+  const usage: CommandUsage = commands[name];
+  const names = Object.keys(usage.options);
+  const options = Object.fromEntries([
+    ...names.map((option) => [option, { type: 'string' }] as const),
+    ...['json', 'help'].map((option) => [option, { type: 'boolean' }] as const),
+  ]);
+  const { tokens, values, positionals } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true });
+  for (const token of tokens) {
+    if (token.kind !== 'option') continue;
+    if (!Object.hasOwn(options, token.name)) throw unknownOption(token.rawName, name, names);
+    if (names.includes(token.name) && (token.value === undefined || token.value === '')) {
+      throw new UsageError(`${token.rawName} needs a value: ${token.rawName} ${usage.options[token.name]?.value ?? ''}`);
+    }
+  }
+  const texts = names.map((option) => [option, values[option]] as const).filter((pair): pair is [string, string] => typeof pair[1] === 'string');
+  return { positionals, values: Object.fromEntries(texts), help: values['help'] === true };
+}
+
+function unknownOption(written: string, name: CommandName, known: readonly string[]): UsageError {
+  const meant = suggestion(written.replace(/^-+/, ''), [...known, 'json', 'help']);
+  const hint = meant ? `Did you mean --${meant}?` : `Its options: ${[...known, 'json', 'help'].map((option) => `--${option}`).join(', ')}.`;
+  return new UsageError(`gradlens ${name} has no option ${written}. ${hint}`);
+}
+
+export function unknownCommand(name: string): UsageError {
+  const meant = suggestion(name, Object.keys(commands));
+  return new UsageError(`There is no command “${name}”. ${meant ? `Did you mean “gradlens ${meant}”?` : `The commands: ${Object.keys(commands).join(', ')}.`}`);
+}
