@@ -1,0 +1,174 @@
+// The command line as a user meets it: the built script in a process of its own.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { buildSync } from 'esbuild';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after, before, describe, it } from 'mocha';
+import { builtHost } from '../support/host.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const script = path.join(path.dirname(builtHost()), 'cli.cjs');
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function gradlens(...args: string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  let [out, err] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+}
+
+describe('command line', function () {
+  let folder = '';
+  const file = (name: string, text: string): string => {
+    const whole = path.join(folder, name);
+    writeFileSync(whole, text);
+    return whole;
+  };
+
+  before(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'gradlens-cli-'));
+    buildSync({ entryPoints: [path.join(root, 'src/cli.ts')], outfile: script, bundle: true, platform: 'node', target: 'node20', format: 'cjs', external: ['onnxruntime-node'], logLevel: 'warning' });
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('run gives the output as one JSON document', async () => {
+    const { code, out, err } = await gradlens('run', 'samples/palindrome.rasp', '--input', '["a","n","a"]', '--json');
+    assert.deepEqual([code, JSON.parse(out), err], [0, { output: [1, 1, 1] }, '']);
+  });
+
+  it('run takes the entry that is named', async () => {
+    const source = file('two.rasp', 'a = indices;\nb = indices + 1;\n');
+    assert.deepEqual(JSON.parse((await gradlens('run', source, '--entry', 'a', '--input', '[7, 7]', '--json')).out), { output: [0, 1] });
+    const unknown = await gradlens('run', source, '--entry', 'c', '--input', '[7]');
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.err, /no entry “c”/);
+  });
+
+  it('run says at which place a program fails on an input', async () => {
+    const { code, out } = await gradlens('run', file('fails.rasp', 'a = indices;\nb = 1 / a;\n'), '--input', '[7]', '--json');
+    assert.equal(code, 1);
+    const { diagnostics } = JSON.parse(out) as { diagnostics: { code: string; range: { start: { line: number; character: number; offset: number } } }[] };
+    assert.equal(diagnostics[0]?.code, 'evaluation');
+    assert.deepEqual(diagnostics[0].range.start, { line: 1, character: 4, offset: 17 });
+  });
+
+  it('check ends with 0 for a right program, and with 1 where examples fail', async () => {
+    assert.equal((await gradlens('check', 'samples/palindrome.rasp')).code, 0);
+    const { code, out } = await gradlens('check', 'samples/sort.rasp', '--json');
+    assert.equal(code, 1);
+    const { examples, entries } = JSON.parse(out) as { examples: { total: number; right: number; failures: unknown[] }; entries: string[] };
+    assert.deepEqual([examples.total, examples.right, examples.failures.length], [16, 0, 16]);
+    assert.equal(entries.at(-1), 'sorted');
+  });
+
+  it('check underlines what is wrong', async () => {
+    const { code, out } = await gradlens('check', file('bad.rasp', '\tx = undefined_name;\n'));
+    assert.equal(code, 1);
+    assert.match(out, /bad\.rasp:1:6: error: /);
+    assert.ok(out.includes('    \tx = undefined_name;\n    \t    ^^^^^^^^^^^^^^\n'), out);
+  });
+
+  it('repair gives the patch as one JSON document, progress apart', async () => {
+    const { code, out, err } = await gradlens('repair', 'samples/hist.py', '--json');
+    assert.equal(code, 0);
+    const result = JSON.parse(out) as {
+      status: string;
+      exact: object;
+      model: null;
+      patch: { source: string; unifiedDiff: string; edits: { range: { start: { line: number; offset: number }; end: { offset: number } }; newText: string }[] };
+      suspects: { range: { start: { line: number } }; score: number }[];
+      trajectory: { step: number; loss: number; accuracy: number }[];
+    };
+    assert.equal(result.status, 'repaired');
+    assert.deepEqual(result.exact, { examples: 1, test: null });
+    assert.equal(result.model, null);
+    const source = readFileSync(path.join(root, 'samples/hist.py'), 'utf8');
+    const [edit, ...more] = result.patch.edits;
+    assert.ok(edit && more.length === 0);
+    assert.equal(source.slice(0, edit.range.start.offset) + edit.newText + source.slice(edit.range.end.offset), result.patch.source);
+    assert.match(result.patch.unifiedDiff, /^\+.*Comparison\.EQ/m);
+    assert.equal(result.suspects[0]?.range.start.line, 5);
+    assert.equal(result.trajectory[0]?.step, 0);
+    assert.match(err, /exact/);
+  });
+
+  it('repair writes the patched program and a report where it is told to, never over the program', async () => {
+    const text = 'flip = select(indices, length - indices, ==);\nreverse = aggregate(flip, tokens);\n#: "abc" -> "cba"\n#: "hello" -> "olleh"\n#: "xy" -> "yx"\n';
+    const source = file('reverse.rasp', text);
+    const test = file('test.jsonl', '{"input": "word", "output": "drow"}\n{"input": "z", "output": "z"}\n');
+    const outDir = path.join(folder, 'deep', 'out');
+    const { code, out } = await gradlens('repair', source, '--test', test, '--out', outDir);
+    assert.equal(code, 0);
+    assert.match(out, /Repaired: right on all 3 examples/);
+    assert.match(out, /\^\^\^/);
+    const patched = path.join(outDir, 'reverse.rasp');
+    assert.deepEqual(JSON.parse((await gradlens('run', patched, '--input', '"abcd"', '--json')).out), { output: ['d', 'c', 'b', 'a'] });
+    assert.deepEqual((JSON.parse(readFileSync(path.join(outDir, 'report.json'), 'utf8')) as { exact: object }).exact, { examples: 1, test: 1 });
+    const over = await gradlens('repair', source, '--out', folder);
+    assert.equal(over.code, 2);
+    assert.equal(readFileSync(source, 'utf8'), text);
+  });
+
+  it('repair of a right program says so; contradictory rows are refused', async () => {
+    assert.match((await gradlens('repair', 'samples/palindrome.rasp')).out, /nothing to repair/);
+    const { code, out } = await gradlens('repair', file('c.rasp', 'x = tokens;\n#: "a" -> "b"\n#: "a" -> "c"\n'), '--json');
+    assert.equal(code, 2);
+    const { status, diagnostics } = JSON.parse(out) as { status: string; diagnostics: { code: string }[] };
+    assert.deepEqual([status, diagnostics[0]?.code], ['refused', 'contradictory-examples']);
+  });
+
+  it('repair that finds nothing in its time ends with 1 and says what it tried', async () => {
+    const { code, out } = await gradlens('repair', file('hopeless.rasp', 'x = indices;\n#: [1, 2, 3] -> [9, 4, 7]\n#: [4, 2, 1] -> [1, 1, 8]\n#: [5, 5, 5] -> [3, 0, 1]\n'), '--budget', '1');
+    assert.equal(code, 1);
+    assert.match(out, /^Not repaired/);
+    assert.match(out, /What was tried:\n {2}\S/);
+  });
+
+  it('providers names what runs here', async () => {
+    const { code, out } = await gradlens('providers', '--json');
+    assert.equal(code, 0);
+    assert.match(out, /"cpu"/);
+  });
+
+  for (const [args, message] of [
+    [['repare', 'x.rasp'], /Did you mean “gradlens repair”\?/],
+    [['repair', 'x.rasp', '--budgte', '3'], /Did you mean --budget\?/],
+    [['repair', 'absent.rasp'], /There is no file “absent\.rasp”/],
+    [['repair', 'samples'], /neither a \.rasp file nor a \.py file/],
+    [['repair', 'samples/sort.rasp', '--method', 'magic'], /The methods: auto/],
+    [['repair', 'samples/sort.rasp', '--budget', '-1'], /must be a number above 0/],
+    [['repair', 'samples/sort.rasp', '--examples'], /needs a value/],
+    [['repair', 'samples/sort.rasp', 'samples/hist.py'], /One program at a time/],
+    [['run', 'samples/sort.rasp'], /The input is missing/],
+    [['run', 'samples/sort.rasp', '--input', 'hello'], /not JSON/],
+    [['run', 'samples/sort.rasp', '--input', '[[1]]'], /no list of numbers/],
+    [['check'], /Which program\?/],
+  ] as const) {
+    it(`“${args.join(' ')}” ends with 2 and helps`, async () => {
+      const { code, out, err } = await gradlens(...args);
+      assert.deepEqual([code, out], [2, '']);
+      assert.match(err, message);
+    });
+  }
+
+  it('errors are a JSON document too where one is wanted', async () => {
+    const { code, out } = await gradlens('check', 'absent.rasp', '--json');
+    assert.equal(code, 2);
+    assert.match((JSON.parse(out) as { error: string }).error, /absent\.rasp/);
+  });
+
+  it('--help explains a command', async () => {
+    const { code, out } = await gradlens('repair', '--help');
+    assert.equal(code, 0);
+    assert.match(out, /--budget SECONDS/);
+  });
+});
