@@ -44,6 +44,11 @@ export class RepairFeature implements vscode.Disposable, vscode.CodeActionProvid
     ];
   }
 
+  /** The process that repairs, while there is one. */
+  get workerPid(): number | undefined {
+    return this.services.repairer.pid;
+  }
+
   private onAction(action: 'apply' | 'diff' | 'cancel' | 'again'): unknown {
     switch (action) {
       case 'apply':

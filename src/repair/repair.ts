@@ -7,7 +7,7 @@ import type { OpGroup } from './forms.ts';
 import { opGroups } from './forms.ts';
 import type { Ranking } from './gradient.ts';
 import { GradientRanking } from './gradient.ts';
-import { makePatch } from './patch.ts';
+import { editsBetween, makePatch } from './patch.ts';
 import { applyEdits, rewrite } from './rewrite.ts';
 import type { Candidate } from './search.ts';
 import { siteGroups } from './sites.ts';
@@ -374,9 +374,13 @@ class Repair {
   }
 
   private finish(): RepairResult {
-    const ranked = [...this.solutions].sort(
-      (a, b) => a.changes - b.changes || a.cost - b.cost || a.text.length - b.text.length,
-    );
+    // Fewest changed places first, then the least text touched, then the plainest form.
+    const size = ({ text }: Solution): number =>
+      editsBetween(this.request.source.path, this.request.source.text, text).reduce((sum, { span, newText }) => sum + span.end - span.start + newText.length, 0);
+    const ranked = this.solutions
+      .map((solution) => ({ solution, size: size(solution) }))
+      .sort((a, b) => a.solution.changes - b.solution.changes || a.size - b.size || a.solution.cost - b.solution.cost)
+      .map(({ solution }) => solution);
     const [best] = ranked;
     if (!best) return this.result(this.bestAccuracy > (this.trajectory[0]?.accuracy ?? 0) ? 'partial' : 'unrepairable', null);
     const alternatives = ranked.slice(1, 3).map(({ text }) => this.patchOf(text));
