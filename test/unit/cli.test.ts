@@ -133,10 +133,12 @@ describe('command line', function () {
     assert.match(out, /What was tried:\n {2}\S/);
   });
 
-  it('providers names what runs here', async () => {
+  it('providers chooses one that works and says what each does', async () => {
     const { code, out } = await gradlens('providers', '--json');
     assert.equal(code, 0);
-    assert.match(out, /"cpu"/);
+    const { chosen, providers } = JSON.parse(out) as { chosen: string; providers: { provider: string; works: boolean; difference: number }[] };
+    assert.ok(providers.some(({ provider, works }) => provider === chosen && works));
+    assert.equal(providers.find(({ provider }) => provider === 'cpu')?.difference, 0);
   });
 
   for (const [args, message] of [
