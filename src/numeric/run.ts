@@ -44,6 +44,12 @@ export function shapesOf(graph: Graph, host: ModelHost): Promise<ShapeOf> {
   });
 }
 
+export interface TableRunnerOptions {
+  readonly provider?: Provider;
+  /** Without: only `outputs` may be asked for, and the start is quicker. */
+  readonly gradients?: boolean;
+}
+
 export class TableRunner {
   private constructor(
     private readonly program: TableProgram,
@@ -51,8 +57,9 @@ export class TableRunner {
   ) {}
 
   /** Opens the program and its gradient on the host. @throws RuntimeError, HostDiedError */
-  static async start(program: TableProgram, host: ModelHost, provider?: Provider): Promise<TableRunner> {
-    const graph = await differentiated(program, host);
+  static async start(program: TableProgram, host: ModelHost, options: TableRunnerOptions = {}): Promise<TableRunner> {
+    const { provider, gradients = true } = options;
+    const graph = gradients ? await differentiated(program, host) : program.graph;
     return new TableRunner(program, await host.createSession(encodeGraph(graph), provider ? { provider } : {}));
   }
 
