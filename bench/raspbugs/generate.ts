@@ -130,7 +130,8 @@ class BugSources {
   take(program: string, order: number, count: number): Bug[] {
     let active = this.sources.filter((source) => source.program === program);
     const found: Bug[] = [];
-    for (let turn = 0; found.length < count && active.length > 0; turn++) {
+    // Odd orders begin with the other syntax, so that cells of one bug are mixed too.
+    for (let turn = order; found.length < count && active.length > 0; turn++) {
       const source = active[turn % active.length];
       const bug = source?.bugs.next(order);
       if (bug) found.push(bug);

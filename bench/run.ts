@@ -1,0 +1,16 @@
+// npm run bench -- NAME [options]: runs one of the benchmarks.
+import { benchRaspBugs } from './raspbugs/bench.ts';
+
+const benchmarks: Readonly<Record<string, { readonly purpose: string; run(args: readonly string[]): Promise<unknown> }>> = {
+  raspbugs: { purpose: 'repairs generated bugs: --per-cell N | --whole, --methods a,b, --budget SECONDS, --seed N, --out NAME', run: benchRaspBugs },
+  check: { purpose: 'how long a 1,000-line RASP program takes to check', run: () => import('./check.ts') },
+};
+
+const [name = '', ...args] = process.argv.slice(2);
+const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined;
+if (benchmark) {
+  await benchmark.run(args);
+} else {
+  console.error(['npm run bench -- NAME', ...Object.entries(benchmarks).map(([known, { purpose }]) => `  ${known.padEnd(10)}${purpose}`)].join('\n'));
+  process.exitCode = 2;
+}
