@@ -1,8 +1,11 @@
 // The benchmark's base programs against their oracles, and what their generated bugs promise.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { stratifiedSample } from '../../bench/raspbugs/generate.ts';
+import { publishedCounts, stratifiedSample } from '../../bench/raspbugs/generate.ts';
+import type { Bug } from '../../bench/raspbugs/generate.ts';
+import { located } from '../../bench/raspbugs/measure.ts';
 import { basePrograms, fileNameOf, sourceOf } from '../../bench/raspbugs/programs.ts';
+import { quantile, wilson } from '../../bench/raspbugs/report.ts';
 import { programOf } from '../../src/rasp/analyse.ts';
 import { analyse } from '../../src/rasp/frontend.ts';
 import { interpret } from '../../src/rasp/interpret.ts';
@@ -88,5 +91,39 @@ describe('generated bugs', () => {
       assert.ok(program, bug.id);
       assert.ok(inputs.some((input) => !isExact(program, { input, output: base.reference(input) })), `${bug.id} is right`);
     }
+  });
+});
+
+describe('benchmark report', () => {
+  it('takes the published counts from bugs that add up alike by program and by order', () => {
+    const sum = (counts: readonly number[]): number => counts.reduce((a, b) => a + b, 0);
+    assert.deepEqual([sum(Object.values(publishedCounts.programs)), sum(publishedCounts.orders)], [1466, 1466]);
+  });
+
+  it("gives Wilson's interval", () => {
+    // Wilson (1927) for 8 of 10, and the exact limits z²/(n+z²) and n/(n+z²) for none and all.
+    const near = (actual: number, wanted: number): void => assert.ok(Math.abs(actual - wanted) < 1e-4, `${actual}`);
+    const [low, high] = wilson(8, 10);
+    near(low, 0.4902);
+    near(high, 0.9433);
+    near(wilson(0, 10)[1], 3.8415 / 13.8415);
+    near(wilson(10, 10)[0], 10 / 13.8415);
+  });
+
+  it('takes quantiles by nearest rank', () => {
+    const values = [5, 1, 4, 2, 3];
+    assert.deepEqual([0.5, 0.95, 0.2].map((share) => quantile(values, share)), [3, 5, 1]);
+  });
+
+  it('counts a bug as located only when the smallest op around it is suspected', () => {
+    const source = 'opposite = length - (indices + 1) - 1;\nflip = select(indices, opposite, ==);\nreverse = aggregate(flip, tokens);\n';
+    const place = (text: string) => ({ file: 'reverse.rasp', start: source.indexOf(text), end: source.indexOf(text) + text.length });
+    const bug: Bug = { id: 'b', program: 'reverse', dialect: 'rasp', order: 1, path: 'reverse.rasp', source, mutations: ['indices'], originals: [], spans: [place('(indices + 1)')], exact: 0 };
+    const hit = (...texts: string[]) => located(bug, texts.map((text) => ({ span: place(text), label: text, score: 0.1 })));
+    assert.equal(hit('indices + 1'), true);
+    assert.equal(hit('aggregate(flip, tokens)', 'select(indices, opposite, ==)', 'indices + 1'), true);
+    assert.equal(hit('length - (indices + 1) - 1', 'select(indices, opposite, ==)', 'aggregate(flip, tokens)', 'indices + 1'), false);
+    assert.equal(hit('length - (indices + 1)'), false);
+    assert.equal(located({ ...bug, order: 2 }, [{ span: place('indices + 1'), label: '', score: 1 }]), null);
   });
 });
