@@ -105,7 +105,7 @@ export class RepairPanel implements vscode.Disposable {
         ? {
             input: outputText(run.sample.input),
             target: outputText(run.sample.target),
-            before: run.firstOutput ?? outputText(run.sample.output),
+            before: outputText(run.sample.before),
             now: run.patch ? outputText(run.sample.target) : outputText(run.sample.output),
           }
         : null,

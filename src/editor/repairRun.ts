@@ -23,7 +23,6 @@ export class RepairRun {
   moving: readonly Span[] = [];
   points: ChartPoint[] = [];
   sample: RepairProgress['sample'];
-  firstOutput: string | null = null;
   result: RepairResult | RepairRefusal | null = null;
 
   constructor(
@@ -69,10 +68,7 @@ export class RepairRun {
     this.message = progress.message;
     if (progress.suspects) this.suspects = progress.suspects;
     if (progress.moving) this.moving = progress.moving;
-    if (progress.sample) {
-      this.firstOutput ??= outputText(progress.sample.output);
-      this.sample = progress.sample;
-    }
+    if (progress.sample) this.sample = progress.sample;
     if (progress.point) {
       const { step, stage, loss, accuracy, millis } = progress.point;
       this.points.push({ step, stage, loss: Number.isFinite(loss) ? loss : null, accuracy, millis });

@@ -413,14 +413,14 @@ class Repair {
   private searchProgress(stage: RepairStage, accuracy: number, loss: number, moving: readonly Span[], batch: Batch | null, state: BatchState | null): void {
     if (Number.isFinite(loss)) this.lastLoss = loss;
     this.point(stage, accuracy);
-    const index = batch && state ? wrongExample(batch) : -1;
-    const example = batch?.examples[index];
+    const shown = batch && wrongExample(batch);
+    const example = shown && batch.examples[shown.index];
     this.options.onProgress?.({
       stage,
       message: stageMessages[stage],
       moving,
       ...(this.trajectory.at(-1) ? { point: this.trajectory.at(-1) as TrajectoryPoint } : {}),
-      ...(batch && state && example ? { sample: { input: example.input, target: example.output, output: batch.outputOf(state, index) } } : {}),
+      ...(state && example ? { sample: { input: example.input, target: example.output, before: shown.before, output: batch.outputOf(state, shown.index) } } : {}),
     });
   }
 
@@ -469,13 +469,20 @@ const spansOf = (groups: readonly OpGroup[], choice: readonly number[]): Span[] 
 
 const lineOf = (text: string, { start }: Span): number => text.slice(0, start).split('\n').length;
 
+const wrongExamples = new WeakMap<Batch, { index: number; before: readonly Value[] | null } | null>();
+
 /** The first example that the program as written gets wrong: what a viewer wants to see mended. */
-function wrongExample(batch: Batch): number {
+function wrongExample(batch: Batch): { index: number; before: readonly Value[] | null } | null {
+  const known = wrongExamples.get(batch);
+  if (known !== undefined) return known;
   const state = batch.evaluate();
-  return batch.examples.findIndex(({ output }, i) => {
+  const index = batch.examples.findIndex(({ output }, i) => {
     const actual = batch.outputOf(state, i);
     return actual?.every((value, k) => sameValue(value, output[k] ?? null)) !== true;
   });
+  const found = index < 0 ? null : { index, before: batch.outputOf(state, index) };
+  wrongExamples.set(batch, found);
+  return found;
 }
 
 function distinctExamples(examples: readonly Example[]): Example[] {

@@ -60,7 +60,13 @@ export interface RepairProgress {
   /** The spans that the best candidate so far changes. */
   readonly moving?: readonly Span[];
   /** One example as the best candidate so far answers it. */
-  readonly sample?: { readonly input: readonly Value[]; readonly target: readonly Value[]; readonly output: readonly Value[] | null };
+  readonly sample?: {
+    readonly input: readonly Value[];
+    readonly target: readonly Value[];
+    /** As the program as written answers it, and as the best candidate does; null where it fails. */
+    readonly before: readonly Value[] | null;
+    readonly output: readonly Value[] | null;
+  };
 }
 
 export interface Patch {
