@@ -94,13 +94,13 @@ function refused(places: Places, diagnostics: readonly Diagnostic[]): Outcome {
   };
 }
 
-function report(result: RepairResult, { source, examples }: RepairRequest, places: Places, target: string | null, environment: Environment): Outcome {
+function report(result: RepairResult, request: RepairRequest, places: Places, target: string | null, environment: Environment): Outcome {
   const json = jsonResult(places, result);
-  const written = target === null ? [] : write(target, source, result, json);
+  const written = target === null ? [] : write(target, request.source, result, json);
   return {
     exitCode: result.status === 'repaired' || result.status === 'correct' ? 0 : 1,
     json,
-    lines: [...humanLines(result, examples.length, places, environment), ...written],
+    lines: [...humanLines(result, request, places, environment), ...written],
   };
 }
 
@@ -135,12 +135,13 @@ function write(folder: string, source: SourceFile, { patch }: RepairResult, json
   return [`Wrote ${programPath} and ${reportPath}.`];
 }
 
-function humanLines(result: RepairResult, rows: number, places: Places, { terminal }: Environment): string[] {
+function humanLines(result: RepairResult, { examples, budgetMillis = 60_000 }: RepairRequest, places: Places, { terminal }: Environment): string[] {
+  const rows = examples.length;
   const { status, patch, alternatives, trajectory, suspects, exact } = result;
   if (status === 'correct') return [`The program is right on all ${rows} examples; there is nothing to repair.`];
   const width = Math.max(10, Math.min(48, terminal.columns - 32));
   return [
-    headline(result, rows),
+    headline(result, rows, budgetMillis),
     '',
     ...trajectoryLines(trajectory, width).map((line) => `  ${line}`),
     '',
@@ -151,11 +152,12 @@ function humanLines(result: RepairResult, rows: number, places: Places, { termin
   ];
 }
 
-function headline({ status, method, millis, evaluations, provider, trajectory }: RepairResult, rows: number): string {
+function headline({ status, method, millis, evaluations, provider, trajectory }: RepairResult, rows: number, budgetMillis: number): string {
   const effort = `${(millis / 1000).toFixed(1)} s, ${evaluations} candidates, gradients on ${provider}`;
   if (status === 'repaired') return `Repaired: right on all ${rows} examples (found by ${method ?? 'search'}; ${effort}).`;
   const best = Math.max(0, ...trajectory.map(({ accuracy }) => accuracy));
-  return `Not repaired: the best candidate is right on ${percent(best)} of the examples (${effort}). More time: --budget SECONDS.`;
+  const next = millis < 0.9 * budgetMillis ? 'Everything was tried before the time was up.' : 'The time was up; --budget SECONDS gives more.';
+  return `Not repaired: the best candidate is right on ${percent(best)} of the examples (${effort}). ${next}`;
 }
 
 function suspectLines(suspects: readonly Suspect[], places: Places): string[] {
