@@ -32,14 +32,20 @@ export async function benchRaspBugs(args: readonly string[]): Promise<void> {
   const jobs = values.methods.split(',').flatMap((method) => bugs.map((bug): Job => ({ bug, method: method as RepairMethod, settings })));
   const workers = Number(values.workers);
   console.error(`${bugs.length} bugs, ${jobs.length} repairs, ${workers} workers`);
-  const measurements = await runAll(jobs, workers);
-  const report = { machine: machine(), settings: { ...settings, bugs: bugs.length, workers }, short, measurements };
   const folder = new URL('bench/results/', root);
   mkdirSync(folder, { recursive: true });
-  const text = markdown(report);
-  writeFileSync(new URL(`${values.out}.json`, folder), `${JSON.stringify({ ...report, summary: summaries(measurements) }, null, 1)}\n`);
-  writeFileSync(new URL(`${values.out}.md`, folder), text);
-  console.log(text);
+  const write = (measurements: readonly Measurement[]): string => {
+    const report = { machine: machine(), settings: { ...settings, bugs: bugs.length, workers }, short, measurements };
+    const text = markdown(report);
+    writeFileSync(new URL(`${values.out}.json`, folder), `${JSON.stringify({ ...report, summary: summaries(measurements) }, null, 1)}\n`);
+    writeFileSync(new URL(`${values.out}.md`, folder), text);
+    return text;
+  };
+  // A run that is stopped leaves what it has measured.
+  const measurements = await runAll(jobs, workers, (results) => {
+    if (results.length % 20 === 0) write(results);
+  });
+  console.log(write(measurements));
 }
 
 function summaries(measurements: readonly Measurement[]): Record<string, unknown> {
@@ -66,9 +72,10 @@ function builtHost(): string {
 }
 
 /** Measures every job; each worker takes the next one when it is done. Results in the order of the jobs. */
-async function runAll(jobs: readonly Job[], workers: number): Promise<Measurement[]> {
+async function runAll(jobs: readonly Job[], workers: number, onResult: (results: readonly Measurement[]) => void): Promise<Measurement[]> {
   const hostPath = builtHost();
   const results = new Map<Job, Measurement>();
+  const inOrder = (): Measurement[] => jobs.flatMap((job) => results.get(job) ?? []);
   const queue = [...jobs];
   const work = async (): Promise<void> => {
     const child = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), [hostPath], { execArgv: ['--import', 'tsx'], serialization: 'advanced' });
@@ -77,13 +84,14 @@ async function runAll(jobs: readonly Job[], workers: number): Promise<Measuremen
         const measurement = await ask(child, job);
         results.set(job, measurement);
         console.error(line(measurement, results.size, jobs.length));
+        onResult(inOrder());
       }
     } finally {
       child.disconnect();
     }
   };
   await Promise.all(Array.from({ length: workers }, work));
-  return jobs.flatMap((job) => results.get(job) ?? []);
+  return inOrder();
 }
 
 function ask(child: ChildProcess, job: Job): Promise<Measurement> {
