@@ -185,7 +185,7 @@ class Repair {
       const { batch, groups, ranking } = prepared;
       try {
         const events = {
-          accept: (candidate: Candidate) => this.acceptForms(program, text, groups, candidate, batch),
+          accept: (candidate: Candidate) => this.acceptForms(program, text, groups, candidate, batch, 'search'),
           onProgress: (best: Candidate, loss: number) => this.searchProgress('search', best.score.sequences, loss, spansOf(groups, best.choice), batch, best.state),
           onRanking: (first: Ranking) => { if (report) this.localise(groups, first); },
         };
@@ -263,7 +263,7 @@ class Repair {
     return text.length > 60 ? `${text.slice(0, 57)}…` : text;
   }
 
-  private acceptForms(program: Program, text: string, groups: readonly OpGroup[], candidate: Candidate, batch: Batch): boolean {
+  private acceptForms(program: Program, text: string, groups: readonly OpGroup[], candidate: Candidate, batch: Batch, method: Solution['method']): boolean {
     const choice = this.withoutNeedless(candidate.choice, groups, batch);
     const ops = groups.flatMap(({ origin, forms }, g) => {
       const form = forms[choice[g] ?? 0];
@@ -271,7 +271,7 @@ class Repair {
     });
     const patched = applyEdits(text, rewrite(text, this.request.source.path, program.dialect, ops));
     const cost = choice.reduce((sum, f, g) => sum + (groups[g]?.forms[f]?.cost ?? 0), 0);
-    return this.acceptText(patched, 'search', ops.length, cost);
+    return this.acceptText(patched, method, ops.length, cost);
   }
 
   /** Takes back every changed op that the examples do not need. */
@@ -357,7 +357,7 @@ class Repair {
         random: this.random,
         deadline: this.deadline,
         token: this.token,
-        accept: (candidate) => this.acceptForms(this.program, this.request.source.text, groups, candidate, batch),
+        accept: (candidate) => this.acceptForms(this.program, this.request.source.text, groups, candidate, batch, 'tables'),
         onStep: (loss, accuracy, choice) => {
           this.searchProgress('train', accuracy, loss, spansOf(groups, choice), null, null);
         },
