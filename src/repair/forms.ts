@@ -289,9 +289,10 @@ function coresOf(node: MapOp, dialect: Dialect, domains: readonly (readonly Valu
   }
 }
 
+/** What an op does can be taken away: the plainest change, so it wins ties. */
 const identityCore: Core = {
   label: 'x',
-  cost: 1,
+  cost: 0.6,
   apply: ([x = null]) => x,
   changes: [{ kind: 'only', operand: 0 }],
 };
@@ -372,7 +373,7 @@ function lambdaCores(
     changes: [{ kind: 'symbol', newText: `lambda ${parameters}: ${text}` }],
   });
   if (arity === 1) {
-    const cores = [body(x, 1, 'x', ([a = null]) => a)];
+    const cores = [body(x, 0.8, 'x', ([a = null]) => a)];
     for (const value of literals(domains[0] ?? [])) {
       const text = literalText(value, dialect);
       for (const op of comparisonsFor(value)) {
@@ -468,7 +469,7 @@ function connectiveForms(node: Node, dialect: Dialect): Form[] {
 function dropNot(node: Node): Form[] {
   const forms = [original(() => null)];
   if (node.origin.form === 'prefix') {
-    forms.push({ label: 'without not', cost: 1, override: { connective: 'left' }, changes: [{ kind: 'only', operand: 0 }], fn: () => null });
+    forms.push({ label: 'without not', cost: 0.6, override: { connective: 'left' }, changes: [{ kind: 'only', operand: 0 }], fn: () => null });
   }
   return forms;
 }

@@ -102,9 +102,10 @@ export class FormSearch {
       for (const [group, form] of this.moves(source, ranking, perOp)) {
         if (this.finished()) break;
         await interruptAndCheck(this.token);
-        const candidate = this.evaluate(source, group, form);
+        const candidate = this.evaluate(source, [[group, form]]);
         if (candidate) found.push(candidate);
       }
+      found.push(...(await this.removePairs(source)));
     }
     this.events.onProgress(this.best, loss);
     return this.select(found);
@@ -125,8 +126,30 @@ export class FormSearch {
     return moves.sort((a, b) => b.gain - a.gain).map(({ group, form }) => [group, form]);
   }
 
-  private evaluate(source: Candidate, group: number, form: number): Candidate | null {
-    const choice = source.choice.map((f, g) => (g === group ? form : f));
+  /**
+   * Two ops taken away at once: where both sides of a comparison are wrapped alike, taking one away alone makes the
+   * program fail, so that no single step leads there.
+   */
+  private async removePairs(source: Candidate): Promise<Candidate[]> {
+    const removable = this.groups.flatMap(({ forms }, g) => {
+      const form = forms.findIndex(({ changes }) => changes.some(({ kind }) => kind === 'only'));
+      return form > 0 && source.choice[g] === 0 ? [[g, form] as const] : [];
+    });
+    const found: Candidate[] = [];
+    for (const [i, a] of removable.entries()) {
+      for (const b of removable.slice(i + 1)) {
+        if (this.finished()) return found;
+        await interruptAndCheck(this.token);
+        const candidate = this.evaluate(source, [a, b]);
+        if (candidate) found.push(candidate);
+      }
+    }
+    return found;
+  }
+
+  private evaluate(source: Candidate, moves: readonly (readonly [group: number, form: number])[]): Candidate | null {
+    const choice = [...source.choice];
+    for (const [group, form] of moves) choice[group] = form;
     const key = choice.join();
     if (this.seen.has(key)) return null;
     this.seen.add(key);
@@ -135,7 +158,8 @@ export class FormSearch {
     this.evaluations++;
     const state = this.batch.evaluate(overrides, source.state);
     const candidate = this.candidate(choice, state);
-    if (source === this.origin) this.rises[group] = Math.max(this.rises[group] ?? 0, candidate.value - source.value);
+    const [only] = moves;
+    if (source === this.origin && only && moves.length === 1) this.rises[only[0]] = Math.max(this.rises[only[0]] ?? 0, candidate.value - source.value);
     if (candidate.score.sequences === 1 && this.events.accept(candidate)) this.solutions.push(candidate);
     if (candidate.value > this.best.value) {
       this.best = candidate;
