@@ -1,4 +1,5 @@
 // One repair of one bug, measured: what it found, how good that is on inputs it never saw, what it cost.
+import { createHash } from 'node:crypto';
 import type { Bug } from './generate.ts';
 import { programOfText } from './generate.ts';
 import type { BaseProgram } from './programs.ts';
@@ -54,8 +55,10 @@ export interface Measurement {
 export async function measure({ bug, method, settings }: Job, host: ModelHost): Promise<Measurement> {
   const base = basePrograms.find(({ name }) => name === bug.program);
   if (!base) throw new RangeError(`no base program ${bug.program}`);
-  const examples = distinctExamples(base, new Random(settings.seed), settings.examples);
-  const request = { source: { path: bug.path, text: bug.source }, dialect: bug.dialect, examples, method, budgetMillis: settings.budgetMillis, seed: settings.seed };
+  // Examples of its own for each bug: one unlucky draw must not decide over all of them.
+  const seed = settings.seed + bugSeed(bug);
+  const examples = distinctExamples(base, new Random(seed), settings.examples);
+  const request = { source: { path: bug.path, text: bug.source }, dialect: bug.dialect, examples, method, budgetMillis: settings.budgetMillis, seed };
   const result = await repair(request, { host });
   const { id, program, dialect, order, mutations } = bug;
   const common = { id, program, dialect, order, mutations, method };
@@ -69,7 +72,7 @@ export async function measure({ bug, method, settings }: Job, host: ModelHost): 
     status: result.status,
     foundBy: result.method,
     patched: result.patch !== null,
-    ...judge(programOfText(bug.path, text, bug.dialect, examples[0]?.input as string[]), base, examples, settings),
+    ...judge(programOfText(bug.path, text, bug.dialect, examples[0]?.input as string[]), base, examples, { ...settings, seed }),
     sameText: text === sourceOf(bug.program, bug.dialect),
     located: located(bug, result.suspects),
     evaluations: result.evaluations,
@@ -77,6 +80,9 @@ export async function measure({ bug, method, settings }: Job, host: ModelHost): 
     summary: result.patch?.summary ?? '',
   };
 }
+
+/** A number that the bug's text decides. */
+const bugSeed = ({ source }: Bug): number => createHash('sha256').update(source).digest().readUInt32LE() >>> 8;
 
 /** Distinct inputs, as far as there are so many. */
 function distinctExamples(base: BaseProgram, random: Random, count: number): Example[] {
