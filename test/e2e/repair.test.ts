@@ -22,19 +22,11 @@ async function palette(page: Page, command: string): Promise<void> {
 }
 
 async function openFile(page: Page, name: string): Promise<void> {
-  await page.keyboard.press('Control+P');
-  const input = page.locator('.quick-input-widget input[type="text"]');
-  await input.waitFor();
-  await input.fill(name);
-  await page.locator('.quick-input-list .monaco-list-row').first().waitFor();
-  await page.waitForTimeout(300);
-  await page.keyboard.press('Enter');
+  await page.locator('.explorer-folders-view .monaco-list-row', { hasText: name }).first().dblclick();
   await page.locator(`.tab[data-resource-name="${name}"]`).waitFor();
 }
 
 const panelOf = (page: Page): FrameLocator => page.frameLocator('iframe.webview.ready').frameLocator('iframe#active-frame');
-
-const classOf = { light: 'vs ', 'high-contrast': 'hc-black', dark: 'vs-dark' } as const;
 
 describe('a user', () => {
   let server: Server;
@@ -108,17 +100,24 @@ describe('a user', () => {
     assert.ok(changed.length >= 1 && changed.length <= 3, `changed lines: ${changed.join(' | ')}`);
   });
 
-  for (const [theme, kind] of [['Default Light Modern', 'light'], ['Default High Contrast', 'high-contrast'], ['Default Dark Modern', 'dark']] as const) {
-    it(`finds the panel readable in ${kind}`, async () => {
+  for (const [theme, kind, width] of [['Default High Contrast', 'hc-black', 1400], ['Default Dark Modern', 'vs-dark', 760]] as const) {
+    it(`repairs another sample in the theme ${theme}, ${width} px wide`, async () => {
       server.setSettings({ 'workbench.colorTheme': theme });
-      await page.waitForFunction((wanted) => document.querySelector('.monaco-workbench')?.className.includes(wanted) === true, classOf[kind]);
-      await page.waitForTimeout(800);
+      await page.setViewportSize({ width, height: 900 });
+      await page.reload();
+      await page.locator(`.monaco-workbench.${kind}`).waitFor({ timeout: 60_000 });
+      await openFile(page, 'reverse.rasp');
+      await page.locator('.codelens-decoration a', { hasText: 'Repair' }).first().click();
+      await panelOf(page).locator('body[data-status="repaired"]').waitFor({ timeout: 90_000 });
+      await page.waitForTimeout(500);
       await page.screenshot({ path: path.join(shots, `panel-${kind}.png`) });
       const colours = await panelOf(page).locator('body').evaluate((body) => {
         const { color, backgroundColor } = getComputedStyle(body);
         return [color, backgroundColor];
       });
       assert.notEqual(colours[0], colours[1]);
+      const overflow = await panelOf(page).locator('body').evaluate((body) => body.scrollWidth - body.clientWidth);
+      assert.ok(overflow <= 1, `the panel overflows by ${overflow} px`);
     });
   }
 });
