@@ -94,24 +94,41 @@ function distinctExamples(base: BaseProgram, random: Random, count: number): Exa
   return [...found.values()];
 }
 
+/**
+ * `fresh` counts inputs that no example has. The bracket programs have few balanced inputs, which many examples use up:
+ * the balanced accuracy is taken over as many inputs as they come, known or not.
+ */
 function judge(program: Program | undefined, base: BaseProgram, examples: readonly Example[], { seed, fresh }: Settings): { fresh: number; balanced: number | null } {
   const known = new Set(examples.map(({ input }) => JSON.stringify(input)));
   // Far from the examples' seed, so that no stream is shared.
   const random = new Random(seed + 0x5eed);
-  const right = [0, 0];
-  const total = [0, 0];
-  for (let made = 0; made < fresh; ) {
+  const classes = [new Tally(), new Tally()];
+  const unseen = new Tally();
+  for (let drawn = 0; drawn < fresh || unseen.total < fresh; drawn++) {
     const input = base.sample(random);
-    if (known.has(JSON.stringify(input))) continue;
-    made++;
+    const isNew = !known.has(JSON.stringify(input));
+    if (!isNew && drawn >= fresh) continue;
     const output = base.reference(input);
-    const kind = Number(output[0] === 1);
-    total[kind] = (total[kind] ?? 0) + 1;
-    if (program && isExact(program, { input, output })) right[kind] = (right[kind] ?? 0) + 1;
+    const right = program !== undefined && isExact(program, { input, output });
+    if (drawn < fresh) classes[output[0] === 1 ? 1 : 0]?.count(right);
+    if (isNew && unseen.total < fresh) unseen.count(right);
   }
-  const share = (kind: 0 | 1): number => (right[kind] ?? 0) / Math.max(1, total[kind] ?? 0);
-  const all = ((right[0] ?? 0) + (right[1] ?? 0)) / fresh;
-  return { fresh: all, balanced: base.name.startsWith('shuffle_dyck') ? (share(0) + share(1)) / 2 : null };
+  const balanced = classes.reduce((sum, { share }) => sum + share, 0) / classes.length;
+  return { fresh: unseen.share, balanced: base.name.startsWith('shuffle_dyck') ? balanced : null };
+}
+
+class Tally {
+  private right = 0;
+  total = 0;
+
+  count(isRight: boolean): void {
+    this.total++;
+    this.right += isRight ? 1 : 0;
+  }
+
+  get share(): number {
+    return this.right / Math.max(1, this.total);
+  }
 }
 
 /** Is the mutated op among the first three suspects? The op is the smallest one around what the mutation wrote. */
