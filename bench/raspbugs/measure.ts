@@ -104,7 +104,8 @@ function judge(program: Program | undefined, base: BaseProgram, examples: readon
   const random = new Random(seed + 0x5eed);
   const classes = [new Tally(), new Tally()];
   const unseen = new Tally();
-  for (let drawn = 0; drawn < fresh || unseen.total < fresh; drawn++) {
+  // Examples may use up all inputs of a small program; then what was drawn until here must do.
+  for (let drawn = 0; drawn < fresh || (unseen.total < fresh && drawn < 40 * fresh); drawn++) {
     const input = base.sample(random);
     const isNew = !known.has(JSON.stringify(input));
     if (!isNew && drawn >= fresh) continue;
