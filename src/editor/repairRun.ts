@@ -4,6 +4,7 @@ import { dialectOfDocument } from './documents.ts';
 import type { Services } from './services.ts';
 import type { Patch, RepairMethod, RepairProgress, RepairRefusal, RepairResult, Suspect } from '../repair/types.ts';
 import type { Span } from '../rasp/diagnostic.ts';
+import type { Provider } from '../runtime/protocol.ts';
 import { CancelledError } from '../shared/cancellation.ts';
 import { settings } from '../shared/contributions.ts';
 import type { ChartPoint, PanelState } from '../shared/messages.ts';
@@ -48,6 +49,7 @@ export class RepairRun {
           file: { path: this.document.uri.fsPath, text: this.text, dialect },
           method: configuration.get<RepairMethod>(settings.method, 'auto'),
           budgetMillis: 1000 * configuration.get<number>(settings.timeBudgetSeconds, 60),
+          provider: configuration.get<Provider | 'auto'>(settings.provider, 'auto'),
           hostPath: this.services.hostPath,
         },
         { token: this.cancellation.token, onProgress: (progress) => this.onProgress(progress) },

@@ -8,6 +8,7 @@ import { programOf } from '../rasp/analyse.ts';
 import { analyse } from '../rasp/frontend.ts';
 import { selfCheck } from '../numeric/selfCheck.ts';
 import { ModelHost } from '../runtime/client.ts';
+import type { Provider } from '../runtime/protocol.ts';
 import { describeProviders, probeProviders } from '../runtime/providers.ts';
 
 /** Failing examples listed for one file. */
@@ -15,9 +16,10 @@ const MOST_FAILING = 50;
 
 const hosts = new Map<string, ModelHost>();
 
-function hostAt(path: string): ModelHost {
-  let host = hosts.get(path);
-  if (!host) hosts.set(path, (host = ModelHost.start({ hostPath: path })));
+function hostAt(path: string, provider: Provider | 'auto' = 'auto'): ModelHost {
+  const key = `${provider}:${path}`;
+  let host = hosts.get(key);
+  if (!host) hosts.set(key, (host = ModelHost.start({ hostPath: path, ...(provider === 'auto' ? {} : { provider }) })));
   return host;
 }
 
@@ -62,7 +64,7 @@ async function repairCall(call: RepairCall): Promise<WorkerReply> {
   if (errors.length > 0) return { type: 'repaired', id, result: { status: 'refused', diagnostics: errors } };
   const result = await repair(
     { source: { path: file.path, text: file.text }, dialect: file.dialect, examples: set.examples, method: call.method, budgetMillis: call.budgetMillis, readSource },
-    { host: hostAt(call.hostPath) },
+    { host: hostAt(call.hostPath, call.provider) },
     { onProgress: (progress) => send({ type: 'progress', id, progress }) },
   );
   return { type: 'repaired', id, result };

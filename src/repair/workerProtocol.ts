@@ -1,6 +1,7 @@
 // What the editor and its worker process say to each other: everything that computes runs on the other side.
 import type { Span, Diagnostic } from '../rasp/diagnostic.ts';
 import type { Dialect } from '../rasp/program.ts';
+import type { Provider } from '../runtime/protocol.ts';
 import type { RepairMethod, RepairProgress, RepairRefusal, RepairResult } from './types.ts';
 
 export interface WorkerFile {
@@ -22,6 +23,8 @@ export interface RepairCall {
   readonly file: WorkerFile;
   readonly method: RepairMethod;
   readonly budgetMillis: number;
+  /** `auto` is CPU: the tables of a program are small, and a GPU's start costs more than it saves. */
+  readonly provider: Provider | 'auto';
   readonly hostPath: string;
 }
 export interface ProvidersRequest {

@@ -50,7 +50,7 @@ export class TrajectoryChart {
       scales: { x: { time: false }, exact: { range: [0, 100] }, loss: { range: (_plot, _low, high) => [0, Math.max(0.1, high * 1.1)] } },
       axes: [
         { ...axis, label: 'step', labelSize: 18, size: 32 },
-        { ...axis, scale: 'exact', values: (_plot, ticks) => ticks.map((tick) => `${tick} %`), size: 52 },
+        { ...axis, scale: 'exact', values: (_plot, ticks) => ticks.map((tick) => `${tick} %`), size: 60 },
         { ...axis, scale: 'loss', side: 1, grid: { show: false }, size: 44 },
       ],
       series: [
