@@ -128,7 +128,9 @@ function widenedDomains(
   const domains = new Map<SOp, readonly Value[]>();
   for (const node of batch.order) {
     if (isSelector(node)) continue;
-    const observed = base.columns.get(node)?.values ?? [];
+    // An op that fails on every input has no values; a set that nothing reaches keeps the graph's dimensions above 0.
+    const seen = base.columns.get(node)?.values ?? [];
+    const observed = seen.length > 0 ? seen : [null];
     if (node.kind === 'tokens' || node.kind === 'constant') domains.set(node, observed);
     else if (node.kind === 'indices') domains.set(node, range(longest));
     else if (node.kind === 'length') domains.set(node, range(longest + 1));

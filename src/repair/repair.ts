@@ -34,6 +34,7 @@ import type { Diagnostic, Span } from '../rasp/diagnostic.ts';
 import type { Dialect, Program, SOp, Value } from '../rasp/program.ts';
 import { TableExplosion } from '../numeric/tableProgram.ts';
 import type { ModelHost } from '../runtime/client.ts';
+import { RuntimeError } from '../runtime/client.ts';
 import { neverCancelled, throwIfCancelled } from '../shared/cancellation.ts';
 import { Random } from '../shared/random.ts';
 
@@ -217,8 +218,9 @@ class Repair {
       this.provider = ranking.provider;
       return { batch, groups, ranking };
     } catch (error) {
-      if (!(error instanceof TableExplosion)) throw error;
-      this.tried.push(`No gradient: in line ${lineOf(text, error.node.origin.span)} ${error.message}`);
+      if (error instanceof TableExplosion) this.tried.push(`No gradient: in line ${lineOf(text, error.node.origin.span)} ${error.message}`);
+      else if (error instanceof RuntimeError) this.tried.push(`No gradient: the runtime refused the table program: ${error.message}`);
+      else throw error;
       return null;
     }
   }
