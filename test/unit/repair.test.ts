@@ -162,7 +162,11 @@ describe('repair of bad input', () => {
 });
 
 describe('repair with a dying host', () => {
-  const host = startHost();
+  let host = startHost();
+  afterEach(() => {
+    host.dispose();
+    host = startHost();
+  });
   after(() => host.dispose());
 
   it('resumes training when the host is killed in the middle', async () => {
@@ -179,5 +183,21 @@ describe('repair with a dying host', () => {
     const result = await repair(request('r.rasp', reverseText, impossible, { method: 'tables', budgetMillis: 5000 }), { host }, options);
     assert.equal(kills, 2);
     assert.ok(result.status !== 'refused' && result.trajectory.filter(({ stage }) => stage === 'train').length > 4);
+  });
+
+  it('goes on with the search when the host is killed as the gradient is asked for', async () => {
+    let kills = 0;
+    const options = {
+      onProgress: ({ stage }: RepairProgress) => {
+        if (stage === 'search' && kills < 2 && host.pid !== undefined) {
+          kills++;
+          process.kill(host.pid, 'SIGKILL');
+        }
+      },
+    };
+    const impossible = reversed.slice(0, 40).map(({ input }) => ({ input, output: input.map(() => 'z') }));
+    const result = await repair(request('r.rasp', reverseText, impossible, { method: 'search', budgetMillis: 4000 }), { host }, options);
+    assert.equal(kills, 2);
+    assert.ok(result.status !== 'refused' && result.trajectory.filter(({ stage }) => stage === 'search').length > 4);
   });
 });
