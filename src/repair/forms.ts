@@ -36,11 +36,18 @@ export interface OpGroup {
   readonly forms: readonly Form[];
 }
 
-/** The values that an s-op may hold, for literals in forms and for telling equal forms apart. */
 export type DomainOf = (node: SOp) => readonly Value[];
 
+/** The values of s-ops, for two purposes. */
+export interface Domains {
+  /** What the s-op holds in the program as written: literals worth writing. */
+  readonly observed: DomainOf;
+  /** What it may hold once other ops are changed: forms that differ there are different forms. */
+  readonly possible: DomainOf;
+}
+
 /** The ops of a program that stand in the given file, each with its library. */
-export function opGroups(root: SOp, dialect: Dialect, file: string, text: string, domainOf: DomainOf): OpGroup[] {
+export function opGroups(root: SOp, dialect: Dialect, file: string, text: string, domains: Domains): OpGroup[] {
   const groups = new Map<string, Node[]>();
   for (const node of nodesBelow(root)) {
     const { span, form } = node.origin;
@@ -53,22 +60,28 @@ export function opGroups(root: SOp, dialect: Dialect, file: string, text: string
   return [...groups.values()].flatMap((nodes) => {
     const [first] = nodes;
     if (!first) return [];
-    const forms = formsOf(first, nodes, dialect, text, domainOf);
+    const forms = formsOf(first, nodes, dialect, text, domains);
     return forms.length > 1 ? [{ origin: first.origin, nodes, forms }] : [];
   });
 }
 
-function formsOf(node: Node, nodes: readonly Node[], dialect: Dialect, text: string, domainOf: DomainOf): Form[] {
-  const union = (pick: (n: Node) => SOp | undefined): Value[] => [
-    ...new Set(nodes.flatMap((n) => [...(pick(n) ? domainOf(pick(n) as SOp) : [])])),
-  ];
+function formsOf(node: Node, nodes: readonly Node[], dialect: Dialect, text: string, { observed, possible }: Domains): Form[] {
+  const union = (pick: (n: Node) => SOp | undefined, domainOf: DomainOf): Value[] => {
+    const picked = nodes.flatMap((n) => pick(n) ?? []);
+    return [...new Set(picked.flatMap((n) => [...domainOf(n)]))];
+  };
   switch (node.kind) {
-    case 'select':
-      return selectForms(node, dialect, text, union((n) => (n.kind === 'select' ? n.keys : undefined)), union((n) => (n.kind === 'select' ? n.queries : undefined)));
-    case 'map':
-      return mapForms(node, dialect, node.args.map((_, i) => union((n) => (n.kind === 'map' ? n.args[i] : undefined))));
+    case 'select': {
+      const keys = (n: Node): SOp | undefined => (n.kind === 'select' ? n.keys : undefined);
+      const queries = (n: Node): SOp | undefined => (n.kind === 'select' ? n.queries : undefined);
+      return selectForms(node, dialect, text, union(keys, possible), union(queries, possible));
+    }
+    case 'map': {
+      const domains = (domainOf: DomainOf): Value[][] => node.args.map((_, i) => union((n) => (n.kind === 'map' ? n.args[i] : undefined), domainOf));
+      return mapForms(node, dialect, domains(observed), domains(possible));
+    }
     case 'aggregate':
-      return aggregateForms(node, union((n) => (n.kind === 'aggregate' ? n.value : undefined)));
+      return aggregateForms(node, union((n) => (n.kind === 'aggregate' ? n.value : undefined), possible));
     case 'width':
       return widthForms();
     case 'and':
@@ -230,10 +243,10 @@ function predicateText(comparison: Comparison, dialect: Dialect, origin: Origin,
   return `lambda key, query: key ${comparison} query`;
 }
 
-function mapForms(node: MapOp, dialect: Dialect, domains: readonly (readonly Value[])[]): Form[] {
+function mapForms(node: MapOp, dialect: Dialect, observed: readonly (readonly Value[])[], possible: readonly (readonly Value[])[]): Form[] {
   const own = (args: readonly Value[]): Value => node.fn.apply(args);
-  const cores: Core[] = [{ label: node.fn.label, cost: 0, apply: own, changes: [] }, ...coresOf(node, dialect, domains)];
-  const argumentSides = domains.map((domain, i) => sides(node.origin, i, domain, allTransforms));
+  const cores: Core[] = [{ label: node.fn.label, cost: 0, apply: own, changes: [] }, ...coresOf(node, dialect, observed)];
+  const argumentSides = possible.map((domain, i) => sides(node.origin, i, domain, allTransforms));
   const results: readonly (Transform | null)[] = [null, ...allTransforms];
   const forms: Form[] = [];
   const add = (core: Core, args: readonly Side[], result: Transform | null): void => {
@@ -259,7 +272,7 @@ function mapForms(node: MapOp, dialect: Dialect, domains: readonly (readonly Val
       }
     });
   }
-  return distinct([original(own), ...forms], domains, domains.length === 1 ? 400 : 800);
+  return distinct([original(own), ...forms], possible, possible.length === 1 ? 400 : 800);
 }
 
 interface Core {

@@ -94,6 +94,10 @@ export class GradientRanking {
   }
 }
 
+export const targetsOf = (examples: readonly Example[]): Value[] => [...new Set(examples.flatMap(({ output }) => output))];
+
+export const longestOf = (examples: readonly Example[]): number => Math.max(1, ...examples.map(({ input }) => input.length));
+
 /** The table program around the present behaviour, its value sets widened by what the library's forms would need. */
 export function relaxedProgram(
   batch: Batch,
@@ -102,8 +106,8 @@ export function relaxedProgram(
   examples: readonly Example[],
   training: Pick<TableProgramOptions, 'define' | 'finish'> = {},
 ): TableProgram {
-  const targets = [...new Set(examples.flatMap(({ output }) => output))];
-  const maxLength = Math.max(1, ...[...examples, ...batch.examples].map(({ input }) => input.length));
+  const targets = targetsOf(examples);
+  const maxLength = longestOf([...examples, ...batch.examples]);
   const domains = widenedDomains(batch, base, groups, targets, maxLength);
   return buildTableProgram(batch.root, {
     vocabulary: [...new Set(batch.examples.flatMap(({ input }) => input))],
@@ -116,7 +120,8 @@ export function relaxedProgram(
   });
 }
 
-function widenedDomains(
+/** The values that each s-op may hold at any choice of the groups' cheaper forms, as far as there is room. */
+export function widenedDomains(
   batch: Batch,
   base: BatchState,
   groups: readonly OpGroup[],

@@ -2,11 +2,10 @@
 import { Batch, sameValue } from './batch.ts';
 import type { BatchState } from './batch.ts';
 import { EditSearch } from './editSearch.ts';
-import type { EditCandidate } from './editSearch.ts';
-import type { OpGroup } from './forms.ts';
+import type { DomainOf, OpGroup } from './forms.ts';
 import { opGroups } from './forms.ts';
 import type { Ranking } from './gradient.ts';
-import { GradientRanking } from './gradient.ts';
+import { GradientRanking, longestOf, targetsOf, widenedDomains } from './gradient.ts';
 import { editsBetween, makePatch } from './patch.ts';
 import { applyEdits, rewrite } from './rewrite.ts';
 import type { Candidate } from './search.ts';
@@ -46,6 +45,9 @@ export interface RepairServices {
 const SCREEN = 100;
 const GRADIENT_BATCH = 128;
 const FULL = 2000;
+/** Programs on the way that wait for a search of their own, and how long that may take. */
+const STARTS_KEPT = 24;
+const SEARCH_FROM_MS = 3000;
 
 /** Each round of the search over forms is wider than the one before. */
 const rounds = [
@@ -103,6 +105,14 @@ function noEntry({ entry, source }: RepairRequest, analysis: Analysis): Diagnost
   };
 }
 
+/** A program on the way: changed, not yet right. */
+interface Start {
+  readonly text: string;
+  readonly program: Program;
+  /** What the search that found it made of it. */
+  readonly value: number;
+}
+
 interface Solution {
   readonly text: string;
   readonly method: 'search' | 'edits' | 'tables';
@@ -119,6 +129,8 @@ class Repair {
   private readonly trajectory: TrajectoryPoint[] = [];
   private readonly tried: string[] = [];
   private readonly solutions: Solution[] = [];
+  private starts: Start[] = [];
+  private readonly startedFrom = new Set<string>();
   private suspects: readonly Suspect[] = [];
   private evaluations = 0;
   private provider = 'none';
@@ -152,21 +164,21 @@ class Repair {
     this.point('check', before);
     if (before === 1) return this.result('correct', null);
     const method = this.request.method ?? 'auto';
-    for (const stage of stagesOf(method)) {
+    for (const [stage, share] of stages[method]) {
       throwIfCancelled(this.token);
       if (this.solutions.length > 0 || performance.now() > this.deadline) break;
-      await this[stage]();
+      await this[stage](this.started + share * (this.deadline - this.started));
     }
     return this.finish();
   }
 
   /** Stages 1 and 2: localise, then search over op forms, wider each time it fails. */
-  private async searchForms(): Promise<void> {
-    await this.formSearch(this.whole(), [rounds[0]], this.until(0.3), true);
+  private async searchForms(until: number): Promise<void> {
+    await this.formSearch(this.whole(), [rounds[0]], until, true);
   }
 
-  private async searchFormsWidely(): Promise<void> {
-    await this.formSearch(this.whole(), rounds.slice(1), this.until(0.85), true);
+  private async searchFormsWidely(until: number): Promise<void> {
+    await this.formSearch(this.whole(), rounds.slice(1), until, true);
   }
 
   private whole(): { program: Program; text: string } {
@@ -186,12 +198,13 @@ class Repair {
       const { batch, groups, ranking } = prepared;
       try {
         const events = {
-          accept: (candidate: Candidate) => this.acceptForms(program, text, groups, candidate, batch, 'search'),
+          accept: (candidate: Candidate) => this.acceptForms(text, groups, candidate, batch, 'search'),
           onProgress: (best: Candidate, loss: number) => this.searchProgress('search', best.score.sequences, loss, spansOf(groups, best.choice), batch, best.state),
           onRanking: (first: Ranking) => { if (report) this.localise(groups, first); },
         };
         const outcome = await new FormSearch(batch, groups, ranking, { ...width, deadline, enough: 3 }, this.token, events).run();
         this.evaluations += outcome.evaluations;
+        this.addStarts(outcome.beams.slice(0, STARTS_KEPT).map((candidate) => ({ text: this.textOf(text, groups, candidate.choice), value: candidate.value })));
         if (report) {
           this.refineSuspects(groups, outcome.rises);
           const share = percent(outcome.best.score.sequences);
@@ -206,12 +219,7 @@ class Repair {
   private async prepare(program: Program, text: string): Promise<{ batch: Batch; groups: OpGroup[]; ranking: GradientRanking } | null> {
     const batch = new Batch(program.output, this.dialect, [...this.hard, ...this.screen]);
     const base = batch.evaluate();
-    const domainOf = (node: SOp): readonly Value[] => base.columns.get(node)?.values ?? [];
-    const { path } = this.request.source;
-    const groups = [
-      ...opGroups(program.output, this.dialect, path, text, domainOf),
-      ...siteGroups(program, { path, text }, (changed) => this.programOfText(changed), domainOf),
-    ];
+    const groups = this.groupsOf(program, text, batch, base);
     if (groups.length === 0) return null;
     try {
       const ranking = await GradientRanking.create(batch, base, groups, this.gradientBatch, this.services.host);
@@ -223,6 +231,16 @@ class Repair {
       else throw error;
       return null;
     }
+  }
+
+  private groupsOf(program: Program, text: string, batch: Batch, base: BatchState): OpGroup[] {
+    const { path } = this.request.source;
+    const observed = (node: SOp): readonly Value[] => base.columns.get(node)?.values ?? [];
+    const library = (possible: DomainOf): OpGroup[] => opGroups(program.output, this.dialect, path, text, { observed, possible });
+    const examples = [...this.gradientBatch, ...batch.examples];
+    const widened = widenedDomains(batch, base, library(observed), targetsOf(examples), longestOf(examples));
+    const possible = (node: SOp): readonly Value[] => widened.get(node) ?? [];
+    return [...library(possible), ...siteGroups(program, { path, text }, (changed) => this.programOfText(changed), possible)];
   }
 
   /** The gradient's word on which ops are to blame: each one's best promised gain. */
@@ -265,15 +283,18 @@ class Repair {
     return text.length > 60 ? `${text.slice(0, 57)}…` : text;
   }
 
-  private acceptForms(program: Program, text: string, groups: readonly OpGroup[], candidate: Candidate, batch: Batch, method: Solution['method']): boolean {
+  private acceptForms(text: string, groups: readonly OpGroup[], candidate: Candidate, batch: Batch, method: Solution['method']): boolean {
     const choice = this.withoutNeedless(candidate.choice, groups, batch);
+    const cost = choice.reduce((sum, f, g) => sum + (groups[g]?.forms[f]?.cost ?? 0), 0);
+    return this.acceptText(this.textOf(text, groups, choice), method, choice.filter((f) => f !== 0).length, cost);
+  }
+
+  private textOf(text: string, groups: readonly OpGroup[], choice: readonly number[]): string {
     const ops = groups.flatMap(({ origin, forms }, g) => {
       const form = forms[choice[g] ?? 0];
       return form && form.changes.length > 0 ? [{ origin, changes: form.changes }] : [];
     });
-    const patched = applyEdits(text, rewrite(text, this.request.source.path, program.dialect, ops));
-    const cost = choice.reduce((sum, f, g) => sum + (groups[g]?.forms[f]?.cost ?? 0), 0);
-    return this.acceptText(patched, method, ops.length, cost);
+    return applyEdits(text, rewrite(text, this.request.source.path, this.dialect, ops));
   }
 
   /** Takes back every changed op that the examples do not need. */
@@ -308,14 +329,34 @@ class Repair {
     return programOf(analysis, this.program.name);
   }
 
-  /** Source edits, then op forms again from the most promising edits. */
-  private async searchEdits(): Promise<void> {
-    const starts = await this.editSearch(this.request.source, this.until(0.4));
-    if (this.solutions.length > 0 || (this.request.method ?? 'auto') !== 'auto') return;
-    await this.hybridSearch(starts);
+  private async searchEdits(until: number): Promise<void> {
+    this.addStarts(await this.editSearch(this.request.source, until));
   }
 
-  private async editSearch(source: SourceFile, deadline: number): Promise<readonly EditCandidate[]> {
+  private addStarts(found: readonly Omit<Start, 'program'>[]): void {
+    for (const { text, value } of found) {
+      if (this.startedFrom.has(text) || this.starts.some((start) => start.text === text)) continue;
+      const program = this.programOfText(text);
+      if (program) this.starts.push({ text, value, program });
+    }
+    this.starts = this.starts.sort((a, b) => b.value - a.value).slice(0, STARTS_KEPT);
+  }
+
+  /**
+   * Op forms again, from the most promising programs so far. What a change made possible has forms of its own there:
+   * an op may be changed twice, and a form that said nothing before may now matter.
+   */
+  private async searchFromBest(until: number): Promise<void> {
+    let tried = 0;
+    for (let start = this.starts.shift(); start && this.solutions.length === 0 && performance.now() < until; start = this.starts.shift()) {
+      tried++;
+      this.startedFrom.add(start.text);
+      await this.formSearch(start, [{ ...rounds[0], depth: 4 }], Math.min(until, performance.now() + SEARCH_FROM_MS), false);
+    }
+    this.tried.push(`Search over op forms from the ${tried} best programs on the way.`);
+  }
+
+  private async editSearch(source: SourceFile, deadline: number): Promise<readonly { readonly text: string; readonly value: number }[]> {
     const sites = editSites(source, this.dialect);
     const task = {
       source,
@@ -335,17 +376,7 @@ class Repair {
     return outcome.best;
   }
 
-  private async hybridSearch(starts: readonly EditCandidate[]): Promise<void> {
-    let tried = 0;
-    for (const start of starts.slice(0, 12)) {
-      if (this.solutions.length > 0 || performance.now() > this.until(0.6)) break;
-      tried++;
-      await this.formSearch(start, [{ ...rounds[0], depth: 4 }], Math.min(this.until(0.6), performance.now() + 3000), false);
-    }
-    this.tried.push(`Search over op forms from the ${tried} best text edits.`);
-  }
-
-  private async trainTables(): Promise<void> {
+  private async trainTables(until: number): Promise<void> {
     const prepared = await this.prepare(this.program, this.request.source.text);
     if (!prepared) return;
     const { batch, groups, ranking } = prepared;
@@ -357,9 +388,9 @@ class Repair {
         examples: this.gradientBatch,
         host: this.services.host,
         random: this.random,
-        deadline: this.deadline,
+        deadline: until,
         token: this.token,
-        accept: (candidate) => this.acceptForms(this.program, this.request.source.text, groups, candidate, batch, 'tables'),
+        accept: (candidate) => this.acceptForms(this.request.source.text, groups, candidate, batch, 'tables'),
         onStep: (loss, accuracy, choice) => {
           this.searchProgress('train', accuracy, loss, spansOf(groups, choice), null, null);
         },
@@ -369,10 +400,6 @@ class Repair {
     } finally {
       await ranking.dispose();
     }
-  }
-
-  private until(share: number): number {
-    return this.started + ((this.request.method ?? 'auto') === 'auto' ? share : 1) * (this.deadline - this.started);
   }
 
   private finish(): RepairResult {
@@ -451,20 +478,15 @@ const stageMessages: Record<RepairStage, string> = {
   verify: 'Verifying the patch.',
 };
 
-type StageName = 'searchForms' | 'searchFormsWidely' | 'searchEdits' | 'trainTables';
+type StageName = 'searchForms' | 'searchFromBest' | 'searchFormsWidely' | 'searchEdits' | 'trainTables';
 
-function stagesOf(method: RepairMethod): readonly StageName[] {
-  switch (method) {
-    case 'auto':
-      return ['searchForms', 'searchEdits', 'searchFormsWidely', 'trainTables'];
-    case 'search':
-      return ['searchForms', 'searchFormsWidely'];
-    case 'edits':
-      return ['searchEdits'];
-    case 'tables':
-      return ['trainTables'];
-  }
-}
+/** What a method does in turn, each until its share of the time budget is used up. */
+const stages: Record<RepairMethod, readonly (readonly [stage: StageName, share: number])[]> = {
+  auto: [['searchForms', 0.3], ['searchEdits', 0.4], ['searchFromBest', 0.6], ['searchFormsWidely', 0.85], ['trainTables', 1]],
+  search: [['searchForms', 0.3], ['searchFromBest', 0.6], ['searchFormsWidely', 1]],
+  edits: [['searchEdits', 1]],
+  tables: [['trainTables', 1]],
+};
 
 const spansOf = (groups: readonly OpGroup[], choice: readonly number[]): Span[] =>
   groups.flatMap(({ origin }, g) => (choice[g] === 0 ? [] : [origin.span]));

@@ -44,6 +44,8 @@ export interface SearchOutcome {
   /** Exactly right on every input of the batch, found in this order. */
   readonly solutions: readonly Candidate[];
   readonly best: Candidate;
+  /** The best of each behaviour that a beam had, best first: where another search may start. */
+  readonly beams: readonly Candidate[];
   readonly evaluations: number;
   /** Per op group: the best rise of `value` that one change of it alone brought about, 0 if none. */
   readonly rises: Float64Array;
@@ -60,6 +62,7 @@ export class FormSearch {
   private best: Candidate;
   readonly origin: Candidate;
   private readonly rises: Float64Array;
+  private readonly kept = new Map<string, Candidate>();
 
   constructor(
     private readonly batch: Batch,
@@ -86,7 +89,8 @@ export class FormSearch {
       beams = await this.level(sources, perOp, first);
       if (beams.length === 0) break;
     }
-    return { solutions: this.solutions, best: this.best, evaluations: this.evaluations, rises: this.rises };
+    const kept = [...this.kept.values()].sort((a, b) => b.value - a.value);
+    return { solutions: this.solutions, best: this.best, beams: kept, evaluations: this.evaluations, rises: this.rises };
   }
 
   private finished(): boolean {
@@ -184,11 +188,13 @@ export class FormSearch {
     for (const candidate of [...found].sort((a, b) => b.value - a.value)) {
       if (beams.length >= this.settings.beams) break;
       const set = candidate.choice.flatMap((f, g) => (f === 0 ? [] : [g])).join();
-      const behaviour = `${set}|${this.batch.signature(candidate.state)}`;
+      const signature = this.batch.signature(candidate.state);
+      const behaviour = `${set}|${signature}`;
       if (behaviours.has(behaviour) || (sets.get(set) ?? 0) >= this.settings.perSet) continue;
       behaviours.add(behaviour);
       sets.set(set, (sets.get(set) ?? 0) + 1);
       beams.push(candidate);
+      if ((this.kept.get(signature)?.value ?? Number.NEGATIVE_INFINITY) < candidate.value) this.kept.set(signature, candidate);
     }
     return beams;
   }
