@@ -49,6 +49,8 @@ export interface BatchScore {
 }
 
 const FAILED = -1;
+/** Marks what a table does not hold yet. */
+const UNKNOWN = -2;
 
 class Interner {
   readonly values: Value[] = [];
@@ -212,23 +214,17 @@ export class Batch {
   private map(node: MapOp, override: Override | undefined, columns: Map<Node, Column>): Column {
     const args = node.args.map((arg) => columnOf(columns, arg));
     const fn = override?.fn ?? ((at: readonly Value[]) => node.fn.apply(at));
-    const sizes = args.map(({ values }) => values.length);
-    const table = new Int32Array(sizes.reduce((a, b) => a * b, 1)).fill(-2);
+    const cells = this.cells(args);
+    const table = new Int32Array(args.reduce((size, { values }) => size * values.length, 1)).fill(UNKNOWN);
     const interner = new Interner();
     const codes = new Int32Array(this.positions);
     for (let i = 0; i < codes.length; i++) {
-      let cell = 0;
-      let failed = false;
-      for (let a = 0; a < args.length; a++) {
-        const code = args[a]?.codes[i] ?? FAILED;
-        failed ||= code === FAILED;
-        cell = cell * (sizes[a] ?? 1) + code;
-      }
-      if (failed) {
+      const cell = cells[i] ?? FAILED;
+      if (cell === FAILED) {
         codes[i] = FAILED;
         continue;
       }
-      if (table[cell] === -2) {
+      if (table[cell] === UNKNOWN) {
         table[cell] = internResult(interner, () => {
           const at = args.map(({ values, codes: c }) => values[c[i] ?? 0] ?? null);
           return at.includes(null) ? null : fn(at);
@@ -237,6 +233,22 @@ export class Batch {
       codes[i] = table[cell] ?? FAILED;
     }
     return { values: interner.values, codes };
+  }
+
+  /** The arguments' codes at each position as one number, the last argument fastest; FAILED where one has failed. */
+  private cells([first, ...rest]: readonly Column[]): Int32Array {
+    if (!first) return new Int32Array(this.positions);
+    if (rest.length === 0) return first.codes;
+    const cells = first.codes.slice();
+    for (const { values, codes } of rest) {
+      const size = values.length;
+      for (let i = 0; i < cells.length; i++) {
+        const before = cells[i] ?? FAILED;
+        const code = codes[i] ?? FAILED;
+        cells[i] = before === FAILED || code === FAILED ? FAILED : before * size + code;
+      }
+    }
+    return cells;
   }
 
   private select(node: SelectOp, override: Override | undefined, columns: Map<Node, Column>): Uint8Array {
@@ -278,14 +290,14 @@ export class Batch {
     const matrix = matrixOf(matrices, node.selector);
     const numbers = Float64Array.from(source.values, (v) => (isNumeric(v) ? Number(v) : Number.NaN));
     const interner = new Interner();
-    const passed = new Int32Array(source.values.length).fill(-2);
+    const passed = new Int32Array(source.values.length).fill(UNKNOWN);
     const finish = override?.result ?? ((value: Value) => value);
     const fallback = override?.default === undefined ? node.default : override.default;
     return this.rows(matrix, interner, (count, sum, only, failed) => {
       if (failed) return FAILED;
       if (count === 0) return internResult(interner, () => finish(fallback));
       if (count > 1) return Number.isNaN(sum) ? FAILED : internResult(interner, () => finish(sum / count));
-      if (passed[only] === -2) passed[only] = internResult(interner, () => finish(source.values[only] ?? null));
+      if (passed[only] === UNKNOWN) passed[only] = internResult(interner, () => finish(source.values[only] ?? null));
       return passed[only] ?? FAILED;
     }, source.codes, numbers);
   }

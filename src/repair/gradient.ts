@@ -17,6 +17,8 @@ import type { HostTensor } from '../runtime/protocol.ts';
 const CURRENT_SHARE = 0.8;
 const COST_WEIGHT = 0.3;
 const EXTRA_VALUES = 24;
+/** Forms of a higher cost do not widen the value sets. */
+export const WIDENING_COST = 1.7;
 
 /** A form as numbers: for tables the output column of each row (-1: none), else the dense entries. */
 type FormNumbers = { readonly columns: Int32Array } | { readonly dense: Float32Array } | null;
@@ -173,7 +175,7 @@ function widened(
   if (node.kind !== 'map') args[0]?.forEach(add);
   if (size > 4000) return values;
   for (const form of forms) {
-    if (form.cost > 1.7 || room <= 0) break;
+    if (form.cost > WIDENING_COST || room <= 0) break;
     forEachCombination(args, (combination) => {
       if (room > 0 && !combination.includes(null)) {
         const value = attempt(() => functionOf(form, node)?.(combination) ?? null);

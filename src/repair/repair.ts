@@ -2,10 +2,10 @@
 import { Batch, sameValue } from './batch.ts';
 import type { BatchState } from './batch.ts';
 import { EditSearch } from './editSearch.ts';
-import type { DomainOf, OpGroup } from './forms.ts';
+import type { Domains, OpGroup } from './forms.ts';
 import { opGroups } from './forms.ts';
 import type { Ranking } from './gradient.ts';
-import { GradientRanking, longestOf, targetsOf, widenedDomains } from './gradient.ts';
+import { GradientRanking, longestOf, targetsOf, WIDENING_COST, widenedDomains } from './gradient.ts';
 import { editsBetween, makePatch } from './patch.ts';
 import { applyEdits, rewrite } from './rewrite.ts';
 import type { Candidate } from './search.ts';
@@ -55,6 +55,8 @@ const rounds = [
   { perOp: 25, beams: 20, depth: 6, perSet: 3 },
   { perOp: 40, beams: 48, depth: 6, perSet: 4 },
 ] as const;
+
+const pairRound = { perOp: 10, beams: 12, depth: 3, perSet: 3, pairs: 6000 } as const;
 
 /**
  * Repairs a program from examples of right behaviour.
@@ -177,6 +179,11 @@ class Repair {
     await this.formSearch(this.whole(), [rounds[0]], until, true);
   }
 
+  /** Two bugs that hide each other: no change of one alone gains anything. */
+  private async searchPairs(until: number): Promise<void> {
+    await this.formSearch(this.whole(), [pairRound], until, true);
+  }
+
   private async searchFormsWidely(until: number): Promise<void> {
     await this.formSearch(this.whole(), rounds.slice(1), until, true);
   }
@@ -208,7 +215,7 @@ class Repair {
         if (report) {
           this.refineSuspects(groups, outcome.rises);
           const share = percent(outcome.best.score.sequences);
-          this.tried.push(`Search over op forms, ${width.beams} beams: ${outcome.evaluations} candidates over ${groups.length} ops; the best gets ${share} of the screened examples right.`);
+          this.tried.push(`Search over op forms, ${width.pairs === undefined ? '' : 'pairs first, '}${width.beams} beams: ${outcome.evaluations} candidates over ${groups.length} ops; the best gets ${share} of the screened examples right.`);
         }
       } finally {
         await ranking.dispose();
@@ -236,11 +243,11 @@ class Repair {
   private groupsOf(program: Program, text: string, batch: Batch, base: BatchState): OpGroup[] {
     const { path } = this.request.source;
     const observed = (node: SOp): readonly Value[] => base.columns.get(node)?.values ?? [];
-    const library = (possible: DomainOf): OpGroup[] => opGroups(program.output, this.dialect, path, text, { observed, possible });
+    const library = (domains: Omit<Domains, 'observed'>): OpGroup[] => opGroups(program.output, this.dialect, path, text, { observed, ...domains });
     const examples = [...this.gradientBatch, ...batch.examples];
-    const widened = widenedDomains(batch, base, library(observed), targetsOf(examples), longestOf(examples));
+    const widened = widenedDomains(batch, base, library({ possible: observed, maxCost: WIDENING_COST }), targetsOf(examples), longestOf(examples));
     const possible = (node: SOp): readonly Value[] => widened.get(node) ?? [];
-    return [...library(possible), ...siteGroups(program, { path, text }, (changed) => this.programOfText(changed), possible)];
+    return [...library({ possible }), ...siteGroups(program, { path, text }, (changed) => this.programOfText(changed), possible)];
   }
 
   /** The gradient's word on which ops are to blame: each one's best promised gain. */
@@ -478,12 +485,12 @@ const stageMessages: Record<RepairStage, string> = {
   verify: 'Verifying the patch.',
 };
 
-type StageName = 'searchForms' | 'searchFromBest' | 'searchFormsWidely' | 'searchEdits' | 'trainTables';
+type StageName = 'searchForms' | 'searchPairs' | 'searchFromBest' | 'searchFormsWidely' | 'searchEdits' | 'trainTables';
 
 /** What a method does in turn, each until its share of the time budget is used up. */
 const stages: Record<RepairMethod, readonly (readonly [stage: StageName, share: number])[]> = {
-  auto: [['searchForms', 0.3], ['searchEdits', 0.4], ['searchFromBest', 0.6], ['searchFormsWidely', 0.85], ['trainTables', 1]],
-  search: [['searchForms', 0.3], ['searchFromBest', 0.6], ['searchFormsWidely', 1]],
+  auto: [['searchForms', 0.3], ['searchEdits', 0.4], ['searchPairs', 0.5], ['searchFromBest', 0.7], ['searchFormsWidely', 0.85], ['trainTables', 1]],
+  search: [['searchForms', 0.3], ['searchPairs', 0.45], ['searchFromBest', 0.7], ['searchFormsWidely', 1]],
   edits: [['searchEdits', 1]],
   tables: [['trainTables', 1]],
 };
