@@ -1,17 +1,18 @@
 // Gradient-based program repair: examples in, verified patch of the source out. The stages run under one time budget.
-import { Batch, sameValue } from './batch.ts';
-import type { BatchState } from './batch.ts';
+import { sameValue } from './batch.ts';
+import type { Batch, BatchState } from './batch.ts';
 import { EditSearch } from './editSearch.ts';
-import type { Domains, OpGroup } from './forms.ts';
-import { opGroups } from './forms.ts';
+import type { OpGroup } from './forms.ts';
 import type { Ranking } from './gradient.ts';
-import { GradientRanking, longestOf, targetsOf, WIDENING_COST, widenedDomains } from './gradient.ts';
 import { editsBetween, makePatch } from './patch.ts';
+import type { Prepared } from './prepare.ts';
+import { prepareSearch } from './prepare.ts';
 import { applyEdits, rewrite } from './rewrite.ts';
+import { distinctExamples, sampleExamples } from './sampling.ts';
 import type { Candidate } from './search.ts';
-import { siteGroups } from './sites.ts';
 import type { SearchWidth } from './search.ts';
 import { FormSearch, overridesOf } from './search.ts';
+import { blendSuspects, suspectsOf } from './suspects.ts';
 import { trainTables } from './train.ts';
 import type {
   Example,
@@ -30,7 +31,7 @@ import type { Analysis, SourceFile } from '../rasp/analyse.ts';
 import { dialectOf, programOf } from '../rasp/analyse.ts';
 import { analyse, editSites } from '../rasp/frontend.ts';
 import type { Diagnostic, Span } from '../rasp/diagnostic.ts';
-import type { Dialect, Program, SOp, Value } from '../rasp/program.ts';
+import type { Dialect, Program, Value } from '../rasp/program.ts';
 import { TableExplosion } from '../numeric/tableProgram.ts';
 import type { ModelHost } from '../runtime/client.ts';
 import { RuntimeError } from '../runtime/client.ts';
@@ -47,7 +48,7 @@ const GRADIENT_BATCH = 128;
 const FULL = 2000;
 /** Programs on the way that wait for a search of their own, and how long that may take. */
 const STARTS_KEPT = 24;
-const SEARCH_FROM_MS = 3000;
+const SEARCH_FROM_MS = 1500;
 
 /** Each round of the search over forms is wider than the one before. */
 const rounds = [
@@ -131,6 +132,7 @@ class Repair {
   private readonly trajectory: TrajectoryPoint[] = [];
   private readonly tried: string[] = [];
   private readonly solutions: Solution[] = [];
+  private whole: { readonly prepared: Prepared; readonly hard: number } | null = null;
   private starts: Start[] = [];
   private readonly startedFrom = new Set<string>();
   private suspects: readonly Suspect[] = [];
@@ -154,7 +156,7 @@ class Repair {
     this.random = new Random(request.seed ?? 1);
     this.dialect = program.dialect;
     this.token = options.token ?? neverCancelled;
-    const sampled = sampleExamples(program, distinctExamples(request.examples), this.random);
+    const sampled = sampleExamples(program, distinctExamples(request.examples), FULL, this.random);
     this.full = sampled.slice(0, FULL);
     this.screen = sampled.slice(0, SCREEN);
     this.gradientBatch = sampled.slice(0, GRADIENT_BATCH);
@@ -166,42 +168,58 @@ class Repair {
     this.point('check', before);
     if (before === 1) return this.result('correct', null);
     const method = this.request.method ?? 'auto';
-    for (const [stage, share] of stages[method]) {
-      throwIfCancelled(this.token);
-      if (this.solutions.length > 0 || performance.now() > this.deadline) break;
-      await this[stage](this.started + share * (this.deadline - this.started));
+    try {
+      for (const [stage, share] of stages[method]) {
+        throwIfCancelled(this.token);
+        if (this.solutions.length > 0 || performance.now() > this.deadline) break;
+        await this[stage](this.started + share * (this.deadline - this.started));
+      }
+    } finally {
+      await this.whole?.prepared.ranking.dispose();
     }
     return this.finish();
   }
 
   /** Stages 1 and 2: localise, then search over op forms, wider each time it fails. */
   private async searchForms(until: number): Promise<void> {
-    await this.formSearch(this.whole(), [rounds[0]], until, true);
+    await this.formSearch(this.written(), [rounds[0]], until);
   }
 
   /** Two bugs that hide each other: no change of one alone gains anything. */
   private async searchPairs(until: number): Promise<void> {
-    await this.formSearch(this.whole(), [pairRound], until, true);
+    await this.formSearch(this.written(), [pairRound], until);
   }
 
   private async searchFormsWidely(until: number): Promise<void> {
-    await this.formSearch(this.whole(), rounds.slice(1), until, true);
+    await this.formSearch(this.written(), rounds.slice(1), until);
   }
 
-  private whole(): { program: Program; text: string } {
+  private written(): { program: Program; text: string } {
     return { program: this.program, text: this.request.source.text };
+  }
+
+  /** Prepared once for the program as written, and again when more examples screen. */
+  private async preparedFor(program: Program, text: string): Promise<Prepared | null> {
+    if (program !== this.program) return this.prepare(program, text);
+    if (this.whole && this.whole.hard === this.hard.length) return this.whole.prepared;
+    await this.whole?.prepared.ranking.dispose();
+    const hard = this.hard.length;
+    const prepared = await this.prepare(program, text);
+    this.whole = prepared && { prepared, hard };
+    return prepared;
   }
 
   private async formSearch(
     { program, text }: { program: Program; text: string },
     widths: readonly SearchWidth[],
-    deadline: number,
-    report: boolean,
+    until: number,
+    { report = true, most = Number.POSITIVE_INFINITY }: { report?: boolean; most?: number } = {},
   ): Promise<void> {
     for (const width of widths) {
-      if (this.solutions.length > 0 || performance.now() > deadline) return;
-      const prepared = await this.prepare(program, text);
+      if (this.solutions.length > 0 || performance.now() > until) return;
+      const prepared = await this.preparedFor(program, text);
       if (!prepared) return;
+      const deadline = Math.min(until, performance.now() + most);
       const { batch, groups, ranking } = prepared;
       try {
         const events = {
@@ -213,25 +231,29 @@ class Repair {
         this.evaluations += outcome.evaluations;
         this.addStarts(outcome.beams.slice(0, STARTS_KEPT).map((candidate) => ({ text: this.textOf(text, groups, candidate.choice), value: candidate.value })));
         if (report) {
-          this.refineSuspects(groups, outcome.rises);
+          this.suspects = blendSuspects(this.suspects, suspectsOf(groups, [...outcome.rises], text));
           const share = percent(outcome.best.score.sequences);
           this.tried.push(`Search over op forms, ${width.pairs === undefined ? '' : 'pairs first, '}${width.beams} beams: ${outcome.evaluations} candidates over ${groups.length} ops; the best gets ${share} of the screened examples right.`);
         }
       } finally {
-        await ranking.dispose();
+        if (program !== this.program) await ranking.dispose();
       }
     }
   }
 
-  private async prepare(program: Program, text: string): Promise<{ batch: Batch; groups: OpGroup[]; ranking: GradientRanking } | null> {
-    const batch = new Batch(program.output, this.dialect, [...this.hard, ...this.screen]);
-    const base = batch.evaluate();
-    const groups = this.groupsOf(program, text, batch, base);
-    if (groups.length === 0) return null;
+  /** @returns null where the program has no ops to change or no gradient; `tried` says why */
+  private async prepare(program: Program, text: string): Promise<Prepared | null> {
     try {
-      const ranking = await GradientRanking.create(batch, base, groups, this.gradientBatch, this.services.host);
-      this.provider = ranking.provider;
-      return { batch, groups, ranking };
+      const prepared = await prepareSearch({
+        program,
+        source: { path: this.request.source.path, text },
+        screen: [...this.hard, ...this.screen],
+        gradientBatch: this.gradientBatch,
+        programOfText: (changed) => this.programOfText(changed),
+        host: this.services.host,
+      });
+      if (prepared) this.provider = prepared.ranking.provider;
+      return prepared;
     } catch (error) {
       if (error instanceof TableExplosion) this.tried.push(`No gradient: in line ${lineOf(text, error.node.origin.span)} ${error.message}`);
       else if (error instanceof RuntimeError) this.tried.push(`No gradient: the runtime refused the table program: ${error.message}`);
@@ -240,54 +262,13 @@ class Repair {
     }
   }
 
-  private groupsOf(program: Program, text: string, batch: Batch, base: BatchState): OpGroup[] {
-    const { path } = this.request.source;
-    const observed = (node: SOp): readonly Value[] => base.columns.get(node)?.values ?? [];
-    const library = (domains: Omit<Domains, 'observed'>): OpGroup[] => opGroups(program.output, this.dialect, path, text, { observed, ...domains });
-    const examples = [...this.gradientBatch, ...batch.examples];
-    const widened = widenedDomains(batch, base, library({ possible: observed, maxCost: WIDENING_COST }), targetsOf(examples), longestOf(examples));
-    const possible = (node: SOp): readonly Value[] => widened.get(node) ?? [];
-    return [...library({ possible }), ...siteGroups(program, { path, text }, (changed) => this.programOfText(changed), possible)];
-  }
-
   /** The gradient's word on which ops are to blame: each one's best promised gain. */
   private localise(groups: readonly OpGroup[], first: Ranking): void {
     const gains = groups.map((_, g) => Math.max(0, ...(first.gains[g] ?? [])));
-    this.suspects = this.suspectsOf(groups, gains);
+    this.suspects = suspectsOf(groups, gains, this.request.source.text);
     this.lastLoss = first.loss;
     this.options.onProgress?.({ stage: 'localise', message: 'The gradient has ranked the ops.', suspects: this.suspects });
     this.point('localise', this.bestAccuracy);
-  }
-
-  /** Half the gradient's promise, half what single changes of the op kept of it when they were evaluated exactly. */
-  private refineSuspects(groups: readonly OpGroup[], rises: Float64Array): void {
-    const kept = this.suspectsOf(groups, [...rises]);
-    const scoreOf = (list: readonly Suspect[], span: Span): number => list.find((s) => s.span.start === span.start && s.span.end === span.end)?.score ?? 0;
-    this.suspects = kept
-      .map(({ span, label, score }) => ({ span, label, score: 0.5 * score + 0.5 * scoreOf(this.suspects, span) }))
-      .sort((a, b) => b.score - a.score);
-  }
-
-  /** Shares per op; a literal or operator counts for the smallest op around it. */
-  private suspectsOf(groups: readonly OpGroup[], gains: readonly number[]): Suspect[] {
-    const ops = groups.filter(({ origin }) => origin.form !== 'leaf').map(({ origin }) => origin.span);
-    const best = new Map<string, { span: Span; gain: number }>();
-    groups.forEach(({ origin }, g) => {
-      const around = ops.filter((op) => op.start <= origin.span.start && origin.span.end <= op.end);
-      const span = around.sort((a, b) => a.end - a.start - (b.end - b.start))[0] ?? origin.span;
-      const key = `${span.start}:${span.end}`;
-      const gain = Math.max(gains[g] ?? 0, best.get(key)?.gain ?? 0);
-      best.set(key, { span, gain });
-    });
-    const total = [...best.values()].reduce((sum, { gain }) => sum + gain, 0) || 1;
-    return [...best.values()]
-      .map(({ span, gain }) => ({ span, label: this.textAt(span), score: gain / total }))
-      .sort((a, b) => b.score - a.score);
-  }
-
-  private textAt({ start, end }: Span): string {
-    const text = this.request.source.text.slice(start, end).replaceAll(/\s+/g, ' ');
-    return text.length > 60 ? `${text.slice(0, 57)}…` : text;
   }
 
   private acceptForms(text: string, groups: readonly OpGroup[], candidate: Candidate, batch: Batch, method: Solution['method']): boolean {
@@ -358,7 +339,7 @@ class Repair {
     for (let start = this.starts.shift(); start && this.solutions.length === 0 && performance.now() < until; start = this.starts.shift()) {
       tried++;
       this.startedFrom.add(start.text);
-      await this.formSearch(start, [{ ...rounds[0], depth: 4 }], Math.min(until, performance.now() + SEARCH_FROM_MS), false);
+      await this.formSearch(start, [{ ...rounds[0], depth: 4 }], until, { report: false, most: SEARCH_FROM_MS });
     }
     this.tried.push(`Search over op forms from the ${tried} best programs on the way.`);
   }
@@ -384,29 +365,25 @@ class Repair {
   }
 
   private async trainTables(until: number): Promise<void> {
-    const prepared = await this.prepare(this.program, this.request.source.text);
+    const prepared = await this.preparedFor(this.program, this.request.source.text);
     if (!prepared) return;
     const { batch, groups, ranking } = prepared;
-    try {
-      const outcome = await trainTables({
-        batch,
-        groups,
-        ranking,
-        examples: this.gradientBatch,
-        host: this.services.host,
-        random: this.random,
-        deadline: until,
-        token: this.token,
-        accept: (candidate) => this.acceptForms(this.request.source.text, groups, candidate, batch, 'tables'),
-        onStep: (loss, accuracy, choice) => {
-          this.searchProgress('train', accuracy, loss, spansOf(groups, choice), null, null);
-        },
-      });
-      this.evaluations += outcome.steps;
-      this.tried.push(`Training of the op tables: ${outcome.steps} steps, ${outcome.restarts} starts; the best snapped program gets ${percent(outcome.accuracy)} of the screened examples right.`);
-    } finally {
-      await ranking.dispose();
-    }
+    const outcome = await trainTables({
+      batch,
+      groups,
+      ranking,
+      examples: this.gradientBatch,
+      host: this.services.host,
+      random: this.random,
+      deadline: until,
+      token: this.token,
+      accept: (candidate) => this.acceptForms(this.request.source.text, groups, candidate, batch, 'tables'),
+      onStep: (loss, accuracy, choice) => {
+        this.searchProgress('train', accuracy, loss, spansOf(groups, choice), null, null);
+      },
+    });
+    this.evaluations += outcome.steps;
+    this.tried.push(`Training of the op tables: ${outcome.steps} steps, ${outcome.restarts} starts; the best snapped program gets ${percent(outcome.accuracy)} of the screened examples right.`);
   }
 
   private finish(): RepairResult {
@@ -514,25 +491,6 @@ function wrongExample(batch: Batch): { index: number; before: readonly Value[] |
   const found = index < 0 ? null : { index, before: batch.outputOf(state, index) };
   wrongExamples.set(batch, found);
   return found;
-}
-
-function distinctExamples(examples: readonly Example[]): Example[] {
-  const known = new Map<string, Example>();
-  for (const example of examples) known.set(JSON.stringify(example.input), example);
-  return [...known.values()];
-}
-
-/** Shuffled, the wrong ones spread among the right so that at least half of any head is wrong where possible. */
-function sampleExamples(program: Program, examples: readonly Example[], random: Random): Example[] {
-  const shuffled = random.shuffle(examples).slice(0, 4 * FULL);
-  const wrong = shuffled.filter((example) => !isExact(program, example));
-  const isWrong = new Set(wrong);
-  const right = shuffled.filter((example) => !isWrong.has(example));
-  const mixed: Example[] = [];
-  for (let i = 0; i < Math.max(wrong.length, right.length); i++) {
-    mixed.push(...wrong.slice(i, i + 1), ...right.slice(i, i + 1));
-  }
-  return mixed;
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;

@@ -110,6 +110,7 @@ export class FormSearch {
     const found: Candidate[] = [];
     let loss = first.loss;
     for (const source of sources) {
+      if (this.finished()) break;
       const ranking = source === this.origin ? first : await this.ranking.rank(source.choice);
       loss = Math.min(loss, ranking.loss);
       for (const [group, form] of this.moves(source, ranking, perOp)) {

@@ -198,6 +198,8 @@ describe('repair with a dying host', () => {
     const impossible = reversed.slice(0, 40).map(({ input }) => ({ input, output: input.map(() => 'z') }));
     const result = await repair(request('r.rasp', reverseText, impossible, { method: 'search', budgetMillis: 4000 }), { host }, options);
     assert.equal(kills, 2);
-    assert.ok(result.status !== 'refused' && result.trajectory.filter(({ stage }) => stage === 'search').length > 4);
+    assert.ok(result.status !== 'refused');
+    const rounds = result.tried.filter((line) => line.startsWith('Search over op forms'));
+    assert.ok(rounds.length > 1, result.tried.join('\n'));
   });
 });
