@@ -396,6 +396,9 @@ class Repair {
       .map(({ solution }) => solution);
     const [best] = ranked;
     if (!best) return this.result(this.bestAccuracy > (this.trajectory[0]?.accuracy ?? 0) ? 'partial' : 'unrepairable', null);
+    // A program is discrete: where it is right, p is 1.
+    this.lastLoss = 0;
+    this.point('verify', 1);
     const alternatives = ranked.slice(1, 3).map(({ text }) => this.patchOf(text));
     return { ...this.result('repaired', best), alternatives };
   }

@@ -58,6 +58,8 @@ describe('repair', () => {
     assert.ok(result.suspects.slice(0, 3).some(({ span }) => span.start === at));
     assert.ok(seen.some(({ suspects }) => suspects && suspects.length > 0));
     assert.ok(result.trajectory.some(({ loss }) => Number.isFinite(loss)));
+    const last = result.trajectory.at(-1);
+    assert.deepEqual([last?.stage, last?.accuracy, last?.loss], ['verify', 1, 0]);
   });
 
   for (const method of ['search', 'edits', 'tables'] as const) {
