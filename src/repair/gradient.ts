@@ -35,6 +35,8 @@ export interface Ranking {
   readonly loss: number;
   /** gains[group][form]: loss that the change promises to take away; 0 for the form in place. */
   readonly gains: readonly Float64Array[];
+  /** d loss / d table by parameter name. */
+  readonly gradients: Readonly<Record<string, Float32Array>>;
 }
 
 /** The differentiable table program of a batch, ready to rank changes at any choice of forms. */
@@ -66,11 +68,14 @@ export class GradientRanking {
     return this.runner.provider;
   }
 
-  /** One forward and backward pass with the given form in place in every group. */
-  async rank(choice: readonly number[]): Promise<Ranking> {
+  /** One forward and backward pass with the given form in place in every group; `other` stands in for one group's form. */
+  async rank(choice: readonly number[], other?: { readonly group: number; readonly form: Form }): Promise<Ranking> {
     const tables: Record<string, Float32Array> = {};
     this.numbers.forEach((list, g) => {
-      for (const numbers of list) tables[numbers.parameter.name] = mixture(numbers, choice[g] ?? 0);
+      for (const numbers of list) {
+        const current = other?.group === g ? formNumbers(numbers.parameter, other.form) : numbers.forms[choice[g] ?? 0];
+        tables[numbers.parameter.name] = mixture(numbers, current ?? numbers.forms[0] ?? null);
+      }
     });
     const { loss, gradients } = await this.runner.gradients(this.feeds, tables);
     const gains = this.groups.map((group, g) => {
@@ -81,7 +86,27 @@ export class GradientRanking {
       }
       return total;
     });
-    return { loss, gains };
+    return { loss, gains, gradients };
+  }
+
+  /**
+   * For a group of ops of one argument: how much the loss would fall, to first order, if the op gave the value for the
+   * argument. Null where the group's ops are no such tables.
+   */
+  wishes(group: number, { gradients }: Ranking): Map<Value, Map<Value, number>> | null {
+    const wishes = new Map<Value, Map<Value, number>>();
+    for (const { parameter } of this.numbers[group] ?? []) {
+      const gradient = gradients[parameter.name];
+      if (!gradient || parameter.role !== 'table' || parameter.node.kind !== 'map' || parameter.args.length !== 1) return null;
+      parameter.args[0]?.forEach((argument, row) => {
+        const wish = wishes.get(argument) ?? new Map<Value, number>();
+        parameter.values.forEach((value, column) => {
+          wish.set(value, (wish.get(value) ?? 0) - (gradient[row * parameter.values.length + column] ?? 0));
+        });
+        wishes.set(argument, wish);
+      });
+    }
+    return wishes.size > 0 ? wishes : null;
   }
 
   /** A form's table in full, zeros where the parameter cannot express it. */
@@ -296,12 +321,11 @@ function addScaled(out: Float32Array, entry: FormNumbers, scale: number, width: 
   });
 }
 
-function mixture({ parameter, forms, prior }: GroupNumbers, chosen: number): Float32Array {
-  const current = forms[chosen] ?? forms[0];
+function mixture({ parameter, prior }: GroupNumbers, current: FormNumbers): Float32Array {
   // An affine op stays pure: a blend of −x and x would be 0, which no form means.
   if (parameter.role === 'affine') return current && 'dense' in current ? current.dense : parameter.initial;
   const out = prior.map((p) => (1 - CURRENT_SHARE) * p);
-  addScaled(out, current ?? null, CURRENT_SHARE, parameter.dims[1] ?? 1);
+  addScaled(out, current, CURRENT_SHARE, parameter.dims[1] ?? 1);
   return out;
 }
 

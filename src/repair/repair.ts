@@ -4,6 +4,7 @@ import type { Batch, BatchState } from './batch.ts';
 import { EditSearch } from './editSearch.ts';
 import type { OpGroup } from './forms.ts';
 import type { Ranking } from './gradient.ts';
+import { lookups } from './lookup.ts';
 import { editsBetween, makePatch } from './patch.ts';
 import type { Prepared } from './prepare.ts';
 import { prepareSearch } from './prepare.ts';
@@ -35,7 +36,7 @@ import type { Dialect, Program, Value } from '../rasp/program.ts';
 import { TableExplosion } from '../numeric/tableProgram.ts';
 import type { ModelHost } from '../runtime/client.ts';
 import { RuntimeError } from '../runtime/client.ts';
-import { neverCancelled, throwIfCancelled } from '../shared/cancellation.ts';
+import { interruptAndCheck, neverCancelled, throwIfCancelled } from '../shared/cancellation.ts';
 import { Random } from '../shared/random.ts';
 
 export interface RepairServices {
@@ -49,6 +50,7 @@ const FULL = 2000;
 /** Programs on the way that wait for a search of their own, and how long that may take. */
 const STARTS_KEPT = 24;
 const SEARCH_FROM_MS = 1500;
+const LOOKUP_STARTS = 6;
 
 /** Each round of the search over forms is wider than the one before. */
 const rounds = [
@@ -271,7 +273,7 @@ class Repair {
     this.point('localise', this.bestAccuracy);
   }
 
-  private acceptForms(text: string, groups: readonly OpGroup[], candidate: Candidate, batch: Batch, method: Solution['method']): boolean {
+  private acceptForms(text: string, groups: readonly OpGroup[], candidate: Pick<Candidate, 'choice'>, batch: Batch, method: Solution['method']): boolean {
     const choice = this.withoutNeedless(candidate.choice, groups, batch);
     const cost = choice.reduce((sum, f, g) => sum + (groups[g]?.forms[f]?.cost ?? 0), 0);
     return this.acceptText(this.textOf(text, groups, choice), method, choice.filter((f) => f !== 0).length, cost);
@@ -362,6 +364,29 @@ class Repair {
     const best = percent(outcome.best[0]?.score.sequences ?? 0);
     this.tried.push(`Search over text edits: ${outcome.evaluations} candidates at ${sites.length} places; the best gets ${best} of the screened examples right.`);
     return outcome.best;
+  }
+
+  /** Ops that no form describes: one op as a dictionary, in the program as written and in the best on the way. */
+  private async searchLookups(until: number): Promise<void> {
+    let [tried, accuracy] = [0, 0];
+    for (const { program, text } of [this.written(), ...this.starts.slice(0, LOOKUP_STARTS)]) {
+      if (this.solutions.length > 0 || performance.now() > until) break;
+      const prepared = await this.preparedFor(program, text);
+      if (!prepared) continue;
+      try {
+        for await (const { groups, ...candidate } of lookups(prepared, this.dialect)) {
+          tried++;
+          accuracy = Math.max(accuracy, candidate.score.sequences);
+          if (candidate.score.sequences === 1) this.acceptForms(text, groups, candidate, prepared.batch, 'tables');
+          await interruptAndCheck(this.token);
+          if (performance.now() > until) break;
+        }
+      } finally {
+        if (program !== this.program) await prepared.ranking.dispose();
+      }
+    }
+    this.evaluations += tried;
+    this.tried.push(`One op as a lookup table: ${tried} tried; the best gets ${percent(accuracy)} of the screened examples right.`);
   }
 
   private async trainTables(until: number): Promise<void> {
@@ -465,14 +490,14 @@ const stageMessages: Record<RepairStage, string> = {
   verify: 'Verifying the patch.',
 };
 
-type StageName = 'searchForms' | 'searchPairs' | 'searchFromBest' | 'searchFormsWidely' | 'searchEdits' | 'trainTables';
+type StageName = 'searchForms' | 'searchPairs' | 'searchFromBest' | 'searchFormsWidely' | 'searchEdits' | 'searchLookups' | 'trainTables';
 
 /** What a method does in turn, each until its share of the time budget is used up. */
 const stages: Record<RepairMethod, readonly (readonly [stage: StageName, share: number])[]> = {
-  auto: [['searchForms', 0.3], ['searchEdits', 0.4], ['searchPairs', 0.5], ['searchFromBest', 0.7], ['searchFormsWidely', 0.85], ['trainTables', 1]],
+  auto: [['searchForms', 0.3], ['searchEdits', 0.4], ['searchPairs', 0.5], ['searchFromBest', 0.7], ['searchFormsWidely', 0.8], ['searchLookups', 0.9], ['trainTables', 1]],
   search: [['searchForms', 0.3], ['searchPairs', 0.45], ['searchFromBest', 0.7], ['searchFormsWidely', 1]],
   edits: [['searchEdits', 1]],
-  tables: [['trainTables', 1]],
+  tables: [['trainTables', 0.9], ['searchLookups', 1]],
 };
 
 const spansOf = (groups: readonly OpGroup[], choice: readonly number[]): Span[] =>

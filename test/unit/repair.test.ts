@@ -92,6 +92,22 @@ describe('repair', () => {
     const impossible = reversed.map(({ input }) => ({ input, output: input.map(() => 'z') }));
     await assert.rejects(repair(request('r.rasp', reverseText, impossible), { host: sharedHost() }, options), CancelledError);
   });
+
+  const codeOf = [0, 5, 1, 9, 2, 7, 4, 8, 3];
+  const coded = counted.map(({ input, output }) => ({ input, output: output.map((count) => codeOf[Number(count)] ?? null) }));
+  const codes = {
+    'code.rasp': 'times = selector_width(select(tokens, tokens, ==));\ncode = times + 1;   # by the book\n',
+    'code.py': histText.replace('LT)  # which?', 'EQ)').replace('return rasp.SelectorWidth(same)', 'return rasp.Map(lambda times: times + 1, rasp.SelectorWidth(same))'),
+  };
+  for (const [path, text] of Object.entries(codes)) {
+    it(`writes a table that no formula describes as a dictionary (${path})`, async () => {
+      const result = await repaired(request(path, text, coded.slice(0, 60), { test: coded.slice(60), method: 'tables' }));
+      assert.equal(result.status, 'repaired', result.tried.join('\n'));
+      assert.equal(result.method, 'tables');
+      assert.match(result.patch?.source ?? '', /\{1: 5, .*\}\[times\]/);
+      assert.equal(result.exact.examples, 1);
+    });
+  }
 });
 
 describe('repair of bad input', () => {
