@@ -34,6 +34,7 @@ export async function measureAll(jobs: readonly Job[], options: MeasureOptions):
   const pool = {
     workerPath: options.workerPath ?? fileURLToPath(new URL('worker.ts', import.meta.url)),
     arguments: [options.hostPath],
+    execArgv: ['--import', 'tsx'],
     workers: options.workers,
     jobMillis: patience(Math.max(0, ...jobs.map(({ settings }) => settings.budgetMillis))),
     isOver: () => options.isOver(measured),

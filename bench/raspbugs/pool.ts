@@ -9,6 +9,8 @@ export interface PoolOptions {
   /** A module that answers every message, a job, with an `Answer`. */
   readonly workerPath: string;
   readonly arguments: readonly string[];
+  /** Options of Node. */
+  readonly execArgv: readonly string[];
   readonly workers: number;
   /** A job that takes longer counts as a death. */
   readonly jobMillis: number;
@@ -20,7 +22,7 @@ export interface PoolOptions {
 
 const TRIES = 2;
 /** So many failed jobs in a row, and none before that was done: it is not the jobs' fault. */
-const HOPELESS = 6;
+const HOPELESS = 4;
 
 /** Does the jobs in their order, as many at a time as there are workers. @throws Error where no worker does any job. */
 export async function runPool<Job, Result>(jobs: readonly Job[], options: PoolOptions, onAnswer: (job: Job, answer: Answer<Result>) => void): Promise<void> {
@@ -96,8 +98,8 @@ class Worker<Job, Result> {
 
   /** In a process group of its own: Ctrl+C is for the parent, which decides what becomes of the workers. */
   private process(): ChildProcess {
-    const { workerPath, arguments: args } = this.options;
-    this.child ??= fork(workerPath, args, { execArgv: ['--import', 'tsx'], serialization: 'advanced', detached: true });
+    const { workerPath, arguments: args, execArgv } = this.options;
+    this.child ??= fork(workerPath, args, { execArgv: [...execArgv], serialization: 'advanced', detached: true });
     return this.child;
   }
 }

@@ -21,13 +21,16 @@ export interface Move {
 
 /**
  * The mutation operators on a text, and the inverses that they lack: an operand dropped with its literal (undoes
- * `indices ± 1`) and a list put where a loop runs over nothing. So every mutation can be undone by one move.
+ * `indices ± 1`), an integer's sign changed (undoes the removal of one), a list put where a loop runs over nothing. So
+ * one move undoes one mistake.
  */
 export function movesOf(source: SourceFile, dialect: Dialect): Move[] {
   const mutations = mutationsOf(source, dialect).map(({ kind, span, newText }): Move => ({ kind, edit: { span, newText } }));
-  const inverses = editSites(source, dialect).flatMap(({ kind, span, alternatives }): Move[] =>
-    kind === 'operand' || kind === 'iterable' ? alternatives.map((newText) => ({ kind, edit: { span, newText } })) : [],
-  );
+  const inverses = editSites(source, dialect).flatMap(({ kind, span, alternatives }): Move[] => {
+    if (kind !== 'operand' && kind !== 'iterable' && kind !== 'integer') return [];
+    const negated = String(-Number(source.text.slice(span.start, span.end)));
+    return alternatives.filter((newText) => kind !== 'integer' || newText === negated).map((newText) => ({ kind, edit: { span, newText } }));
+  });
   return [...mutations, ...inverses];
 }
 
