@@ -9,7 +9,6 @@ import type { Bug } from './generate.ts';
 import type { Job, Measurement } from './measure.ts';
 import { isFixed } from './measure.ts';
 import { measureAll } from './measureAll.ts';
-import type { Method } from './methods.ts';
 import type { Plan } from './plan.ts';
 import { planOf } from './plan.ts';
 import type { Report } from './report.ts';
@@ -31,22 +30,23 @@ export async function benchRaspBugs(args: readonly string[]): Promise<void> {
   console.error(`${bugs.length} bugs, ${jobs.length} repairs, ${plan.workers} workers`);
   const measurements = await measured(jobs, plan, fileURLToPath(new URL(`${plan.out}.jsonl`, artifacts)));
   const settings = { ...plan.settings, bugs: bugs.length, workers: plan.workers, planned: jobs.length };
-  const report: Report = { machine: machine(), settings, short, measurements: inOrderOf(bugs, plan.methods, measurements), name: plan.out };
+  const report: Report = { machine: machine(), settings, short, measurements: inOrderOf(bugs, plan, measurements), name: plan.out };
   console.log(write(report));
   console.error(outlook(jobs, measurements, plan.workers));
 }
 
 /**
- * Bug by bug, every method in turn, the bugs in a seeded random order: what is there when the run is stopped is a
- * random sample, the same for all methods but for the last few.
+ * Bug by bug, every method in turn, the bugs in a seeded random order: what is there when the run is stopped, and the
+ * part that a method is limited to, is a random sample.
  */
 export function jobsOf(bugs: readonly Bug[], { methods, settings }: Pick<Plan, 'methods' | 'settings'>): Job[] {
-  return new Random(settings.seed).shuffle(bugs).flatMap((bug) => methods.map((method): Job => ({ bug, method, settings })));
+  const shuffled = new Random(settings.seed).shuffle(bugs);
+  return shuffled.flatMap((bug, i) => methods.filter((share) => i < share.bugs).map(({ method }): Job => ({ bug, method, settings })));
 }
 
-function inOrderOf(bugs: readonly Bug[], methods: readonly Method[], measurements: readonly Measurement[]): Measurement[] {
+function inOrderOf(bugs: readonly Bug[], { methods }: Plan, measurements: readonly Measurement[]): Measurement[] {
   const byKey = new Map(measurements.map((m) => [`${m.method} ${m.id}`, m]));
-  return methods.flatMap((method) => bugs.flatMap(({ id }) => byKey.get(`${method} ${id}`) ?? []));
+  return methods.flatMap(({ method }) => bugs.flatMap(({ id }) => byKey.get(`${method} ${id}`) ?? []));
 }
 
 /** Until all is measured, the time is up, or the user stops it; Ctrl+C still reports what there is. */

@@ -63,8 +63,8 @@ export function repairsOverTime(measurements: readonly Measurement[]): Chart {
   const ticks = decades(Math.min(0.1, ...seconds), Math.max(1, ...seconds), (value) => `${value >= 1 ? value : value.toFixed(value < 0.1 ? 2 : 1)} s`);
   const x: Axis = { label: 'time of one repair (logarithmic)', from: ticks[0]?.at ?? 0.01, to: ticks.at(-1)?.at ?? 100, scale: 'log', ticks };
   return {
-    title: 'Bugs repaired within a time',
-    description: 'For each method, the share of its bugs whose exact repair was found within the time on the axis.',
+    title: 'Bugs repaired, by time',
+    description: 'For each method, the share of its bugs whose exact repair was finished within the time on the axis; a search that goes on after its first patch to find a smaller one is finished when it ends.',
     x,
     y: { ...rateAxis, label: 'share of bugs repaired exactly' },
     legend: methods.map((method): LegendEntry => ({ text: method, style: styleOf(method), line: true })),

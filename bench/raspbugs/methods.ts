@@ -36,7 +36,7 @@ export const methods: Readonly<Record<Method, MethodEntry>> = {
   search: underTest('search', 'gradient-guided search over op forms alone (the headline)'),
   edits: underTest('edits', 'beam search over text edits alone; its edits are like the mutations\', so it knows what to look for'),
   tables: underTest('tables', 'training of the op tables alone'),
-  unguided: baseline('unguided', 'baseline: `search` with a seeded random order in the place of the gradient, otherwise the same', unguided),
+  unguided: baseline('unguided', 'baseline: `search` with a seeded random order in the place of the gradient, otherwise the same', (task) => unguided(task)),
   'random-init': baseline('randomInit', 'baseline: `tables` from op forms drawn at random instead of the program\'s own', randomInit),
   genetic: baseline('genetic', 'baseline: genetic search over source edits, 500 candidate programs, fitness the share of screening examples right', (task) => genetic(task)),
   'breadth-first': baseline('breadthFirst', 'baseline: all single source edits, then pairs, and so on, 10,000 candidate programs', (task) => breadthFirst(task)),

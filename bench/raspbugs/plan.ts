@@ -5,10 +5,16 @@ import type { Settings } from './measure.ts';
 import type { Method } from './methods.ts';
 import { isMethod, methods } from './methods.ts';
 
+/** A method, and on how many bugs of the random order it is measured. */
+export interface Share {
+  readonly method: Method;
+  readonly bugs: number;
+}
+
 export interface Plan {
   readonly settings: Settings;
   readonly extent: Extent;
-  readonly methods: readonly Method[];
+  readonly methods: readonly Share[];
   readonly workers: number;
   /** Name of the files of results. */
   readonly out: string;
@@ -32,20 +38,17 @@ const options = {
   'max-minutes': { type: 'string', default: 'Infinity' },
 } as const;
 
-export const usage = `--whole | --per-cell N, --methods ${Object.keys(methods).join()}, --budget SECONDS, --examples N, --fresh N (inputs to judge on), --seed N, --workers N, --max-minutes M, --anew, --out NAME`;
+export const usage = `--whole | --per-cell N, --methods ${Object.keys(methods).join()} (NAME:N only on N random bugs), --budget SECONDS, --examples N, --fresh N (inputs to judge on), --seed N, --workers N, --max-minutes M, --anew, --out NAME`;
 
 /** The plan, or what is wrong with the options. */
 export function planOf(args: readonly string[]): Plan | { readonly problem: string } {
   try {
     const { values } = parseArgs({ args: [...args], options });
-    const wanted = values.methods.split(',');
-    const unknown = wanted.filter((name) => !isMethod(name));
-    if (unknown.length > 0) return { problem: `There is no method “${unknown.join('”, “')}”. The methods are: ${Object.keys(methods).join(', ')}.` };
     if (!/^[\w-]+$/.test(values.out)) return { problem: `--out takes a name of letters, digits, - and _, not “${values.out}”.` };
     return {
       settings: { seed: whole('seed', values.seed, 0), budgetMillis: 1000 * number('budget', values.budget, 0), examples: whole('examples', values.examples, 1), fresh: whole('fresh', values.fresh, 1) },
       extent: values.whole ? { whole: true } : { perCell: whole('per-cell', values['per-cell'], 1) },
-      methods: [...new Set(wanted.filter(isMethod))],
+      methods: sharesOf(values.methods),
       workers: whole('workers', values.workers, 1),
       out: values.out,
       anew: values.anew,
@@ -55,6 +58,16 @@ export function planOf(args: readonly string[]): Plan | { readonly problem: stri
     if (error instanceof RangeError || error instanceof TypeError) return { problem: `${error.message}\nOptions: ${usage}` };
     throw error;
   }
+}
+
+function sharesOf(text: string): Share[] {
+  const shares = new Map<Method, Share>();
+  for (const part of text.split(',')) {
+    const [method = '', bugs] = part.split(':');
+    if (!isMethod(method)) throw new RangeError(`There is no method “${method}”. The methods are: ${Object.keys(methods).join(', ')}.`);
+    shares.set(method, { method, bugs: bugs === undefined ? Number.POSITIVE_INFINITY : whole(`methods ${method}:`, bugs, 1) });
+  }
+  return [...shares.values()];
 }
 
 function number(name: string, text: string, least: number): number {

@@ -15,6 +15,8 @@ import type { Bug } from '../../bench/raspbugs/generate.ts';
 import { mutationsOf } from '../../bench/raspbugs/mutate.ts';
 import { basePrograms, fileNameOf, sourceOf } from '../../bench/raspbugs/programs.ts';
 import type { BaseProgram } from '../../bench/raspbugs/programs.ts';
+import { GradientRanking } from '../../src/repair/gradient.ts';
+import { repair } from '../../src/repair/repair.ts';
 import { applyEdits } from '../../src/repair/rewrite.ts';
 import { FormSearch } from '../../src/repair/search.ts';
 import { passesAll } from '../../src/repair/verify.ts';
@@ -40,6 +42,8 @@ function bugOf(name: string, dialect: Dialect, order: number): Bug {
   assert.ok(bug);
   return bug;
 }
+
+const distinct = (examples: RepairTask['examples']): RepairTask['examples'] => [...new Map(examples.map((example) => [JSON.stringify(example.input), example])).values()];
 
 /** No edit mends this: the output is a constant. */
 const hopeless = 'nothing = 1 + (1 - (1 + (1 - 1)));\nreverse = indicator(nothing == 1);\n';
@@ -169,6 +173,19 @@ describe('the form search without its gradient', () => {
     assert.ok(program && passesAll(program, task.examples));
     assert.deepEqual({ ...again, millis: 0 }, { ...one, millis: 0 });
     assert.notEqual(other.evaluations, one.evaluations);
+  });
+
+  it('is the guided search in all but the order: with the gradient put back it tries as many and finds the same', async () => {
+    for (const [name, dialect, order] of [['hist', 'tracr', 2], ['reverse', 'rasp', 2], ['reverse', 'tracr', 3]] as const) {
+      const bug = bugOf(name, dialect, order);
+      const task = taskOf(name, bug.source, dialect, { examples: distinct(taskOf(name, bug.source, dialect).examples) });
+      const { path, source: text } = task.bug;
+      const { examples, seed, budgetMillis } = task;
+      const guided = await repair({ source: { path, text }, dialect, examples, method: 'search', budgetMillis, seed }, { host: sharedHost() });
+      assert.ok(guided.status !== 'refused');
+      const same = await unguided(task, (problem, { batch, groups }) => GradientRanking.create(batch, batch.evaluate(), groups, problem.examples.slice(0, 128), sharedHost()));
+      assert.deepEqual([same.evaluations, same.text], [guided.evaluations, guided.patch?.source ?? null], bug.id);
+    }
   });
 
   it('tries moves in an order that a constant ranking would not give', async () => {

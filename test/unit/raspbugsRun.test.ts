@@ -42,7 +42,8 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('a run of the benchmark', () => {
-  const jobs = jobsOf(someBugs(), { methods: ['search', 'unguided', 'random-init', 'genetic'], settings });
+  const methods = (['search', 'unguided', 'random-init', 'genetic'] as const).map((method) => ({ method, bugs: Number.POSITIVE_INFINITY }));
+  const jobs = jobsOf(someBugs(), { methods, settings });
   const run = (file: string, more: Partial<MeasureOptions> = {}): Promise<Measurement[]> =>
     measureAll(jobs, {
       journalPath: path.join(folder, file), anew: false, workers: 1, hostPath: builtHost(),
@@ -163,8 +164,21 @@ describe('the options of a run', () => {
   it('have defaults that measure every method', () => {
     const plan = planOf([]);
     assert.ok(!('problem' in plan));
-    assert.deepEqual(plan.methods, ['auto', 'search', 'edits', 'tables', 'unguided', 'random-init', 'genetic', 'breadth-first']);
+    assert.deepEqual(plan.methods.map(({ method }) => method), ['auto', 'search', 'edits', 'tables', 'unguided', 'random-init', 'genetic', 'breadth-first']);
     assert.deepEqual([plan.settings.budgetMillis, plan.anew, plan.maxMinutes], [60_000, false, Number.POSITIVE_INFINITY]);
+  });
+
+  it('limit a method to the first bugs of a random order that the seed decides', () => {
+    const plan = planOf(['--methods', 'search,breadth-first:3,genetic:2', '--seed', '5']);
+    assert.ok(!('problem' in plan));
+    const bugs = Array.from({ length: 10 }, (_, i) => ({ ...someBugs()[0], id: String(i) }) as Bug);
+    const idsOf = (jobs: readonly Job[], method: string): string[] => jobs.filter((job) => job.method === method).map(({ bug }) => bug.id);
+    const jobs = jobsOf(bugs, plan);
+    assert.deepEqual([...idsOf(jobs, 'search')].sort(), bugs.map(({ id }) => id));
+    assert.deepEqual(idsOf(jobs, 'breadth-first'), idsOf(jobs, 'search').slice(0, 3));
+    assert.deepEqual(idsOf(jobs, 'genetic'), idsOf(jobs, 'search').slice(0, 2));
+    assert.deepEqual(jobsOf(bugs, plan), jobs);
+    assert.notDeepEqual(idsOf(jobsOf(bugs, { ...plan, settings: { ...plan.settings, seed: 6 } }), 'search'), idsOf(jobs, 'search'));
   });
 
   it('are refused in plain words where they mean nothing', () => {
@@ -173,6 +187,7 @@ describe('the options of a run', () => {
       return 'problem' in plan ? plan.problem : '';
     };
     assert.match(problem('--methods', 'search,luck'), /no method “luck”.*auto, search/);
+    assert.match(problem('--methods', 'genetic:0'), /takes a number from 1 on, not “0”/);
     assert.match(problem('--budget', 'long'), /--budget takes a number from 0 on, not “long”/);
     assert.match(problem('--workers', '0'), /--workers takes a number from 1 on/);
     assert.match(problem('--workers', '1.5'), /--workers takes a whole number/);
