@@ -98,7 +98,7 @@ export function markdown(report: Report): string {
     `${settings.bugs} bugs of six programs, orders 1 to 5, both syntaxes; ${settings.examples} distinct examples each; judged on ${settings.fresh} fresh inputs under the interpreter; budget ${settings.budgetMillis / 1000} s; seed ${settings.seed}; ${settings.workers} worker processes.`,
     Object.entries(machine).map(([key, value]) => `${key}: ${value}`).join('; '),
     ...(open > 0 ? [`Stopped before the end: ${measurements.length} of ${settings.planned} repairs were measured. The bugs come in a seeded random order.`] : []),
-    ...limited(settings.bugs, used.map((method) => measurements.filter((m) => m.method === method).length)),
+    ...limited(used.map((method) => measurements.filter((m) => m.method === method).length)),
     ...short.map(({ program, order, found, count }) => `${program} has only ${found} of ${count} distinct bugs of order ${order}; other cells fill the rest.`),
     '',
     ...used.map((method) => `- \`${method}\`: ${known[method].purpose}.`),
@@ -117,9 +117,9 @@ export function markdown(report: Report): string {
   ].join('\n');
 }
 
-/** Methods measured on fewer bugs than there are. */
-function limited(bugs: number, counts: readonly number[]): string[] {
-  return counts.some((count) => count < bugs) ? ['A method with fewer bugs than the others was measured on a random sample of them, the same for all methods with as many; intervals tell what that is worth.'] : [];
+/** What to think of methods that were measured on fewer bugs than others. */
+function limited(counts: readonly number[]): string[] {
+  return new Set(counts).size > 1 ? ['A method with fewer bugs than the others was measured on a random sample of them, the same for all methods with as many; intervals tell what that is worth.'] : [];
 }
 
 function notes(settings: Settings): string[] {
