@@ -59,12 +59,12 @@ function rateMark(area: PlotArea, at: number, group: readonly Measurement[], sty
 
 export function repairsOverTime(measurements: readonly Measurement[]): Chart {
   const methods = methodsOf(measurements);
-  const seconds = measurements.map(({ millis }) => Math.max(0.01, millis / 1000));
+  const seconds = measurements.map((m) => Math.max(0.01, foundMillis(m) / 1000));
   const ticks = decades(Math.min(0.1, ...seconds), Math.max(1, ...seconds), (value) => `${value >= 1 ? value : value.toFixed(value < 0.1 ? 2 : 1)} s`);
-  const x: Axis = { label: 'time of one repair (logarithmic)', from: ticks[0]?.at ?? 0.01, to: ticks.at(-1)?.at ?? 100, scale: 'log', ticks };
+  const x: Axis = { label: 'time to the first patch that passes every example (logarithmic)', from: ticks[0]?.at ?? 0.01, to: ticks.at(-1)?.at ?? 100, scale: 'log', ticks };
   return {
     title: 'Bugs repaired, by time',
-    description: 'For each method, the share of its bugs whose exact repair was finished within the time on the axis; a search that goes on after its first patch to find a smaller one is finished when it ends.',
+    description: 'For each method, the share of its bugs that it repaired exactly with a first patch within the time on the axis.',
     x,
     y: { ...rateAxis, label: 'share of bugs repaired exactly' },
     legend: methods.map((method): LegendEntry => ({ text: method, style: styleOf(method), line: true })),
@@ -73,9 +73,11 @@ export function repairsOverTime(measurements: readonly Measurement[]): Chart {
   };
 }
 
+const foundMillis = ({ firstMillis, millis }: Measurement): number => firstMillis ?? millis;
+
 /** A staircase: up at each repair's time, level to the end of the axis. */
 function steps(area: PlotArea, x: Axis, group: readonly Measurement[]): string {
-  const times = group.filter(isFixed).map(({ millis }) => Math.max(x.from, millis / 1000)).sort((a, b) => a - b);
+  const times = group.filter(isFixed).map((m) => Math.max(x.from, foundMillis(m) / 1000)).sort((a, b) => a - b);
   const at = (value: number): string => value.toFixed(1);
   const path = times.map((time, i) => `H${at(area.x(time))}V${at(area.y((i + 1) / group.length))}`);
   return `M${at(area.left)} ${at(area.bottom)}${path.join('')}H${at(area.right)}`;

@@ -50,6 +50,8 @@ export interface Measurement {
   readonly located: boolean | null;
   readonly evaluations: number;
   readonly millis: number;
+  /** When the first patch that passes every example was found; null where none was. */
+  readonly firstMillis: number | null;
   /** The whole job: examples, repair and judging. */
   readonly jobMillis: number;
   /** It ran so long that a deadline may have decided: another machine, or more workers, may measure otherwise. */
@@ -80,6 +82,7 @@ export async function measure({ bug, method, settings }: Job, host: ModelHost): 
     located: located(bug, outcome.suspects),
     evaluations: outcome.evaluations,
     millis: outcome.millis,
+    firstMillis: outcome.firstMillis,
     jobMillis: Math.round(performance.now() - started),
     clocked: outcome.millis >= methods[method].clockFree(settings.budgetMillis),
     summary: outcome.summary,
@@ -88,7 +91,7 @@ export async function measure({ bug, method, settings }: Job, host: ModelHost): 
 
 /** What stands for a bug over which the worker process died: not repaired. */
 export function failedMeasurement({ bug, method }: Job, reason: string): Measurement {
-  const nothing = { foundBy: null, patched: false, balanced: null, sameText: false, located: null, evaluations: 0, millis: 0, jobMillis: 0, clocked: true };
+  const nothing = { foundBy: null, patched: false, balanced: null, sameText: false, located: null, evaluations: 0, millis: 0, firstMillis: null, jobMillis: 0, clocked: true };
   return { ...identity(bug, method), status: 'failed', ...nothing, fresh: bug.exact, summary: reason };
 }
 

@@ -5,7 +5,7 @@ import { randomInit } from './baselines/randomInit.ts';
 import type { Outcome, RepairTask } from './baselines/task.ts';
 import { unguided } from './baselines/unguided.ts';
 import { repair } from '../../src/repair/repair.ts';
-import type { RepairMethod } from '../../src/repair/types.ts';
+import type { RepairMethod, RepairProgress } from '../../src/repair/types.ts';
 import type { ModelHost } from '../../src/runtime/client.ts';
 
 export type Method = RepairMethod | 'unguided' | 'random-init' | 'genetic' | 'breadth-first';
@@ -46,10 +46,16 @@ export const isMethod = (name: string): name is Method => Object.hasOwn(methods,
 
 async function repaired(method: RepairMethod, { bug, examples, seed, budgetMillis }: RepairTask, host: ModelHost): Promise<Outcome> {
   const { path, source: text, dialect } = bug;
-  const result = await repair({ source: { path, text }, dialect, examples, method, budgetMillis, seed }, { host });
+  const started = performance.now();
+  let verified: number | null = null;
+  const onProgress = ({ stage }: RepairProgress): void => {
+    if (stage === 'verify') verified ??= Math.round(performance.now() - started);
+  };
+  const result = await repair({ source: { path, text }, dialect, examples, method, budgetMillis, seed }, { host }, { onProgress });
   if (result.status === 'refused') {
-    return { status: 'refused', foundBy: null, text: null, suspects: [], evaluations: 0, millis: 0, summary: result.diagnostics[0]?.message ?? '' };
+    return { status: 'refused', foundBy: null, text: null, suspects: [], evaluations: 0, millis: 0, firstMillis: null, summary: result.diagnostics[0]?.message ?? '' };
   }
   const { status, method: foundBy, patch, suspects, evaluations, millis } = result;
-  return { status, foundBy, text: patch?.source ?? null, suspects, evaluations, millis, summary: patch?.summary ?? '' };
+  const firstMillis = patch ? Math.min(verified ?? millis, millis) : null;
+  return { status, foundBy, text: patch?.source ?? null, suspects, evaluations, millis, firstMillis, summary: patch?.summary ?? '' };
 }

@@ -138,7 +138,7 @@ describe('genetic search', () => {
     assert.ok(one.text);
     const program = programOfText(bug.path, one.text, 'tracr');
     assert.ok(program && passesAll(program, task.examples));
-    assert.deepEqual({ ...two, millis: 0 }, { ...one, millis: 0 });
+    assert.deepEqual({ ...two, millis: 0, firstMillis: 0 }, { ...one, millis: 0, firstMillis: 0 });
   });
 
   it('ends where there is nothing new to try', async () => {
@@ -171,7 +171,7 @@ describe('the form search without its gradient', () => {
     assert.ok(one.text && other.text);
     const program = programOfText(bug.path, one.text, 'rasp');
     assert.ok(program && passesAll(program, task.examples));
-    assert.deepEqual({ ...again, millis: 0 }, { ...one, millis: 0 });
+    assert.deepEqual({ ...again, millis: 0, firstMillis: 0 }, { ...one, millis: 0, firstMillis: 0 });
     assert.notEqual(other.evaluations, one.evaluations);
   });
 

@@ -14,14 +14,14 @@ function measurement(method: Method, id: string, more: Partial<Measurement> = {}
   const [program = '', dialect = '', order = ''] = id.split('-');
   return {
     id, program, dialect, order: Number(order), mutations: ['not'], method, status: 'repaired', foundBy: method, patched: true, fresh: 1, balanced: null,
-    sameText: false, located: null, evaluations: 10, millis: 500, jobMillis: 900, clocked: false, summary: '', ...more,
+    sameText: false, located: null, evaluations: 10, millis: 500, firstMillis: 500, jobMillis: 900, clocked: false, summary: '', ...more,
   };
 }
 
-const broken = { status: 'unrepairable', patched: false, fresh: 0.2 } as const;
+const broken = { status: 'unrepairable', patched: false, fresh: 0.2, firstMillis: null } as const;
 const measurements: readonly Measurement[] = [
   measurement('search', 'hist-rasp-1-1', { evaluations: 20 }),
-  measurement('search', 'hist-tracr-2-1', { evaluations: 100, millis: 2000 }),
+  measurement('search', 'hist-tracr-2-1', { evaluations: 100, millis: 3000, firstMillis: 2000 }),
   measurement('search', 'shuffle_dyck-rasp-2-1', { ...broken, balanced: 0.5, fresh: 0.995, clocked: true }),
   measurement('search', 'sort-rasp-5-1', { fresh: 0.8 }),
   measurement('unguided', 'hist-rasp-1-1', { evaluations: 200 }),

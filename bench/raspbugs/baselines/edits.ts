@@ -88,13 +88,15 @@ export class Candidates {
   outcome(method: string): Outcome {
     const { path, source } = this.task.bug;
     const text = this.found;
+    const millis = Math.round(performance.now() - this.started);
     return {
       status: text !== null ? 'repaired' : this.best > this.before ? 'partial' : 'unrepairable',
       foundBy: text === null ? null : method,
       text,
       suspects: [],
       evaluations: this.evaluations,
-      millis: Math.round(performance.now() - this.started),
+      millis,
+      firstMillis: text === null ? null : millis,
       summary: text === null ? '' : makePatch(path, source, text).summary,
     };
   }

@@ -16,6 +16,8 @@ import type { Program, SOp, Value } from '../../../src/rasp/program.ts';
 
 interface Solution {
   readonly text: string;
+  /** When it was found, milliseconds from the start. */
+  readonly millis: number;
   readonly changes: number;
   readonly cost: number;
 }
@@ -75,7 +77,7 @@ export class FormProblem {
     });
     const { path, source, dialect } = this.task.bug;
     const text = applyEdits(source, rewrite(source, path, dialect, chosen));
-    const solution = { text, changes: chosen.length, cost: chosen.reduce((sum, { cost }) => sum + cost, 0) };
+    const solution = { text, millis: Math.round(performance.now() - this.started), changes: chosen.length, cost: chosen.reduce((sum, { cost }) => sum + cost, 0) };
     return !this.solutions.some((known) => known.text === text) && this.verify(solution);
   }
 
@@ -85,7 +87,7 @@ export class FormProblem {
       editsBetween(path, source, text).reduce((sum, { span, newText }) => sum + span.end - span.start + newText.length, 0);
     const ranked = [...this.solutions].sort((a, b) => a.changes - b.changes || size(a) - size(b) || a.cost - b.cost);
     const text = ranked[0]?.text ?? null;
-    return { ...nothing(this.started), evaluations: this.evaluations, ...(text === null ? {} : { status: 'repaired', foundBy: method, text, summary: makePatch(path, source, text).summary }) };
+    return { ...nothing(this.started), evaluations: this.evaluations, ...(text === null ? {} : { status: 'repaired', foundBy: method, text, firstMillis: this.solutions[0]?.millis ?? null, summary: makePatch(path, source, text).summary }) };
   }
 
   private verify(solution: Solution): boolean {
@@ -102,7 +104,7 @@ export class FormProblem {
 /** The outcome of a search that found nothing. */
 export function nothing(started: number): Outcome {
   const suspects: readonly Suspect[] = [];
-  return { status: 'unrepairable', foundBy: null, text: null, suspects, evaluations: 0, millis: Math.round(performance.now() - started), summary: '' };
+  return { status: 'unrepairable', foundBy: null, text: null, suspects, evaluations: 0, millis: Math.round(performance.now() - started), firstMillis: null, summary: '' };
 }
 
 function programOfTask({ bug, examples }: RepairTask, text: string): Program | undefined {

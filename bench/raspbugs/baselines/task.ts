@@ -23,6 +23,8 @@ export interface Outcome {
   /** Candidate programs looked at. */
   readonly evaluations: number;
   readonly millis: number;
+  /** When the first patch was right on every example; null where none was. The search may go on for a better one. */
+  readonly firstMillis: number | null;
   readonly summary: string;
 }
 
