@@ -13,6 +13,9 @@ interface Line {
   readonly measurement: Measurement;
 }
 
+/** Raise it with every change of what a measurement holds or of how examples are drawn. */
+const FORMAT = 1;
+
 const short = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
 
 /** Gives each job its key: bug, method, settings, and the code that finds and judges. Other code, other keys. */
@@ -21,7 +24,7 @@ export function keysOf(wanted: readonly Method[]): (job: Job) => string {
   const code = new Map(wanted.map((method) => [method, short(sourceHash([methods[method].entry, 'bench/raspbugs/judge.ts', 'bench/raspbugs/programs.ts']) + programs)]));
   return ({ bug, method, settings }) => {
     const { seed, budgetMillis, examples, fresh } = settings;
-    return [bug.id, method, short(JSON.stringify([seed, budgetMillis, examples, fresh])), short(bug.source), code.get(method)].join('|');
+    return [bug.id, method, short(JSON.stringify([FORMAT, seed, budgetMillis, examples, fresh])), short(bug.source), code.get(method)].join('|');
   };
 }
 
