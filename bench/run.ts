@@ -1,8 +1,9 @@
 // npm run bench -- NAME [options]: runs one of the benchmarks.
 import { benchRaspBugs } from './raspbugs/bench.ts';
+import { usage } from './raspbugs/plan.ts';
 
 const benchmarks: Readonly<Record<string, { readonly purpose: string; run(args: readonly string[]): Promise<unknown> }>> = {
-  raspbugs: { purpose: 'repairs generated bugs: --per-cell N | --whole, --methods a,b, --budget SECONDS, --seed N, --out NAME', run: benchRaspBugs },
+  raspbugs: { purpose: `repairs generated bugs: ${usage}`, run: benchRaspBugs },
   check: { purpose: 'how long a 1,000-line RASP program takes to check', run: () => import('./check.ts') },
 };
 

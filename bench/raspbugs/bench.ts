@@ -1,51 +1,91 @@
-// npm run bench -- raspbugs: repairs a sample of generated bugs with every method and writes what came out.
-import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+// npm run bench -- raspbugs: repairs generated bugs with every method and writes what came out.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { buildSync } from 'esbuild';
-import { stratifiedSample, wholeBenchmark } from './generate.ts';
-import type { Job, Measurement, Settings } from './measure.ts';
-import { isFixed, markdown, summarise } from './report.ts';
-import type { RepairMethod } from '../../src/repair/types.ts';
+import { cachedSample } from './cachedBugs.ts';
+import { charts } from './charts.ts';
+import type { Bug } from './generate.ts';
+import type { Job, Measurement } from './measure.ts';
+import { isFixed } from './measure.ts';
+import { measureAll } from './measureAll.ts';
+import type { Plan } from './plan.ts';
+import { planOf } from './plan.ts';
+import type { Report } from './report.ts';
+import { markdown, summarise } from './report.ts';
+import { Random } from '../../src/shared/random.ts';
 
 const root = new URL('../../', import.meta.url);
 
-const options = {
-  seed: { type: 'string', default: '1' },
-  'per-cell': { type: 'string', default: '4' },
-  whole: { type: 'boolean', default: false },
-  methods: { type: 'string', default: 'auto,search,edits,tables' },
-  budget: { type: 'string', default: '60' },
-  examples: { type: 'string', default: '200' },
-  fresh: { type: 'string', default: '5000' },
-  workers: { type: 'string', default: '2' },
-  out: { type: 'string', default: 'raspbugs' },
-} as const;
-
 export async function benchRaspBugs(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({ args: [...args], options });
-  const settings: Settings = { seed: Number(values.seed), budgetMillis: 1000 * Number(values.budget), examples: Number(values.examples), fresh: Number(values.fresh) };
-  const { bugs, short } = values.whole ? wholeBenchmark(settings.seed) : stratifiedSample(settings.seed, Number(values['per-cell']));
-  const jobs = values.methods.split(',').flatMap((method) => bugs.map((bug): Job => ({ bug, method: method as RepairMethod, settings })));
-  const workers = Number(values.workers);
-  console.error(`${bugs.length} bugs, ${jobs.length} repairs, ${workers} workers`);
+  const plan = planOf(args);
+  if ('problem' in plan) {
+    console.error(plan.problem);
+    process.exitCode = 2;
+    return;
+  }
+  const artifacts = new URL('artifacts/bench/', root);
+  const { bugs, short } = cachedSample(plan.settings.seed, plan.extent, artifacts);
+  const jobs = jobsOf(bugs, plan);
+  console.error(`${bugs.length} bugs, ${jobs.length} repairs, ${plan.workers} workers`);
+  const measurements = await measured(jobs, plan, fileURLToPath(new URL(`${plan.out}.jsonl`, artifacts)));
+  const settings = { ...plan.settings, bugs: bugs.length, workers: plan.workers, planned: jobs.length };
+  const report: Report = { machine: machine(), settings, short, measurements: inOrderOf(bugs, plan, measurements), name: plan.out };
+  console.log(write(report));
+  console.error(outlook(jobs, measurements, plan.workers));
+}
+
+/**
+ * Bug by bug, every method in turn, the bugs in a seeded random order: what is there when the run is stopped, and the
+ * part that a method is limited to, is a random sample.
+ */
+export function jobsOf(bugs: readonly Bug[], { methods, settings }: Pick<Plan, 'methods' | 'settings'>): Job[] {
+  const shuffled = new Random(settings.seed).shuffle(bugs);
+  return shuffled.flatMap((bug, i) => methods.filter((share) => i < share.bugs).map(({ method }): Job => ({ bug, method, settings })));
+}
+
+function inOrderOf(bugs: readonly Bug[], { methods }: Plan, measurements: readonly Measurement[]): Measurement[] {
+  const byKey = new Map(measurements.map((m) => [`${m.method} ${m.id}`, m]));
+  return methods.flatMap(({ method }) => bugs.flatMap(({ id }) => byKey.get(`${method} ${id}`) ?? []));
+}
+
+/** Until all is measured, the time is up, or the user stops it; Ctrl+C still reports what there is. */
+async function measured(jobs: readonly Job[], plan: Plan, journalPath: string): Promise<Measurement[]> {
+  const stopAt = performance.now() + 60_000 * plan.maxMinutes;
+  const abort = new AbortController();
+  const stop = (): void => abort.abort();
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const signal of signals) process.once(signal, stop);
+  try {
+    return await measureAll(jobs, {
+      journalPath,
+      anew: plan.anew,
+      workers: plan.workers,
+      hostPath: builtHost(),
+      isOver: () => performance.now() >= stopAt,
+      signal: abort.signal,
+      onMeasured: (measurement, done) => console.error(line(measurement, done, jobs.length)),
+    });
+  } finally {
+    for (const signal of signals) process.off(signal, stop);
+  }
+}
+
+function write(report: Report): string {
   const folder = new URL('bench/results/', root);
   mkdirSync(folder, { recursive: true });
-  const write = (measurements: readonly Measurement[]): string => {
-    const report = { machine: machine(), settings: { ...settings, bugs: bugs.length, workers }, short, measurements };
-    const text = markdown(report);
-    writeFileSync(new URL(`${values.out}.json`, folder), `${JSON.stringify({ ...report, summary: summaries(measurements) }, null, 1)}\n`);
-    writeFileSync(new URL(`${values.out}.md`, folder), text);
-    return text;
-  };
-  // A run that is stopped leaves what it has measured.
-  const measurements = await runAll(jobs, workers, (results) => {
-    if (results.length % 20 === 0) write(results);
-  });
-  console.log(write(measurements));
+  const text = markdown(report);
+  writeFileSync(new URL(`${report.name}.json`, folder), json(report));
+  writeFileSync(new URL(`${report.name}.md`, folder), text);
+  for (const { file, svg } of charts(report.name, report.measurements)) writeFileSync(new URL(file, folder), svg);
+  return text;
+}
+
+/** One measurement a line, so that two results compare line by line. */
+function json({ machine: on, settings, short, measurements }: Report): string {
+  const head = { machine: on, settings, short, summary: summaries(measurements) };
+  const rows = measurements.map((measurement) => `  ${JSON.stringify(measurement)}`).join(',\n');
+  return `${JSON.stringify(head, null, 1).slice(0, -2)},\n "measurements": [\n${rows}\n ]\n}\n`;
 }
 
 function summaries(measurements: readonly Measurement[]): Record<string, unknown> {
@@ -71,42 +111,22 @@ function builtHost(): string {
   return outfile;
 }
 
-/** Measures every job; each worker takes the next one when it is done. Results in the order of the jobs. */
-async function runAll(jobs: readonly Job[], workers: number, onResult: (results: readonly Measurement[]) => void): Promise<Measurement[]> {
-  const hostPath = builtHost();
-  const results = new Map<Job, Measurement>();
-  const inOrder = (): Measurement[] => jobs.flatMap((job) => results.get(job) ?? []);
-  const queue = [...jobs];
-  const work = async (): Promise<void> => {
-    const child = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), [hostPath], { execArgv: ['--import', 'tsx'], serialization: 'advanced' });
-    try {
-      for (let job = queue.shift(); job; job = queue.shift()) {
-        const measurement = await ask(child, job);
-        results.set(job, measurement);
-        console.error(line(measurement, results.size, jobs.length));
-        onResult(inOrder());
-      }
-    } finally {
-      child.disconnect();
-    }
-  };
-  await Promise.all(Array.from({ length: workers }, work));
-  return inOrder();
-}
-
-function ask(child: ChildProcess, job: Job): Promise<Measurement> {
-  return new Promise((resolve, reject) => {
-    const ended = (code: number | null): void => reject(new Error(`a worker ended with code ${code} at ${job.bug.id}`));
-    child.once('exit', ended);
-    child.once('message', (measurement: Measurement) => {
-      child.off('exit', ended);
-      resolve(measurement);
-    });
-    child.send(job);
-  });
-}
-
 function line(m: Measurement, done: number, total: number): string {
   const verdict = isFixed(m) ? 'exact' : m.patched ? `wrong patch (${(100 * m.fresh).toFixed(1)} %)` : m.status;
-  return `${done}/${total} ${m.method} ${m.id}: ${verdict}, ${(m.millis / 1000).toFixed(2)} s, ${m.evaluations} candidates${m.located === false ? ', not located' : ''}`;
+  const failure = m.status === 'failed' ? `: ${m.summary}` : '';
+  return `${done}/${total} ${m.method} ${m.id}: ${verdict}, ${(m.millis / 1000).toFixed(2)} s, ${m.evaluations} candidates${m.located === false ? ', not located' : ''}${failure}`;
+}
+
+/** What the methods took, and what the rest would take at that pace. */
+function outlook(jobs: readonly Job[], measurements: readonly Measurement[], workers: number): string {
+  const methods = [...new Set(jobs.map(({ method }) => method))];
+  const rows = methods.map((method) => {
+    const own = measurements.filter((m) => m.method === method);
+    const mean = own.reduce((sum, { jobMillis }) => sum + jobMillis, 0) / Math.max(1, own.length);
+    const all = jobs.filter((job) => job.method === method).length;
+    return { method, mean, left: (mean * (all - own.length)) / workers, whole: (mean * all) / workers };
+  });
+  const minutes = (millis: number): string => `${(millis / 60_000).toFixed(1)} min`;
+  const lines = rows.map(({ method, mean, left, whole }) => `  ${method.padEnd(14)} ${(mean / 1000).toFixed(2)} s a job; all ${minutes(whole)}, left ${minutes(left)}`);
+  return [`At this pace with ${workers} workers:`, ...lines, `  all methods    ${minutes(rows.reduce((sum, { left }) => sum + left, 0))} left`].join('\n');
 }

@@ -166,7 +166,7 @@ function fill(seed: number, cells: readonly Cell[], dialects: readonly Dialect[]
   return { bugs, short };
 }
 
-interface Cell {
+export interface Cell {
   readonly program: string;
   readonly order: number;
   readonly count: number;
@@ -202,17 +202,36 @@ export const publishedCounts = {
 
 /** As many bugs as the published benchmark has, in its proportions of programs and orders. */
 export function wholeBenchmark(seed: number, dialects = both): Sample {
+  return fill(seed, wholeCells(), dialects);
+}
+
+/** How many bugs of each program and order: as if the two were independent, in whole numbers that add up to both counts. */
+export function wholeCells(): Cell[] {
   const total = publishedCounts.orders.reduce<number>((a, b) => a + b, 0);
   const shares = Object.entries(publishedCounts.programs).flatMap(([program, count]) =>
     ORDERS.map((order, k) => ({ program, order, share: (count * (publishedCounts.orders[k] ?? 0)) / total })),
   );
-  return fill(seed, largestRemainders(shares, total), dialects);
+  return roundedToMargins(shares);
 }
 
-/** Whole numbers near the shares that add up to the total. */
-function largestRemainders(shares: readonly { program: string; order: number; share: number }[], total: number): Cell[] {
-  const missing = total - shares.reduce((sum, { share }) => sum + Math.floor(share), 0);
-  const byRemainder = [...shares].sort((a, b) => (b.share % 1) - (a.share % 1));
-  const raised = new Set(byRemainder.slice(0, missing));
+interface CellShare {
+  readonly program: string;
+  readonly order: number;
+  readonly share: number;
+}
+
+/** Each share rounded up or down, largest remainders up, as long as its program and its order still lack some. */
+function roundedToMargins(shares: readonly CellShare[]): Cell[] {
+  const missing = (of: (cell: CellShare) => boolean): number => Math.round(shares.filter(of).reduce((sum, { share }) => sum + (share % 1), 0));
+  const programs = new Map(shares.map(({ program }) => [program, missing((cell) => cell.program === program)]));
+  const orders = new Map(shares.map(({ order }) => [order, missing((cell) => cell.order === order)]));
+  const raised = new Set<CellShare>();
+  for (const cell of [...shares].sort((a, b) => (b.share % 1) - (a.share % 1))) {
+    const [left, below] = [programs.get(cell.program) ?? 0, orders.get(cell.order) ?? 0];
+    if (left === 0 || below === 0) continue;
+    raised.add(cell);
+    programs.set(cell.program, left - 1);
+    orders.set(cell.order, below - 1);
+  }
   return shares.map((cell) => ({ program: cell.program, order: cell.order, count: Math.floor(cell.share) + (raised.has(cell) ? 1 : 0) }));
 }

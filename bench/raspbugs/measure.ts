@@ -1,15 +1,15 @@
 // One repair of one bug, measured: what it found, how good that is on inputs it never saw, what it cost.
 import { createHash } from 'node:crypto';
+import type { Outcome } from './baselines/task.ts';
 import type { Bug } from './generate.ts';
 import { programOfText } from './generate.ts';
+import { judge } from './judge.ts';
+import { located } from './located.ts';
+import type { Method } from './methods.ts';
+import { methods } from './methods.ts';
 import type { BaseProgram } from './programs.ts';
 import { basePrograms, sourceOf } from './programs.ts';
-import { repair } from '../../src/repair/repair.ts';
-import type { Example, RepairMethod, RepairResult, Suspect } from '../../src/repair/types.ts';
-import { isExact } from '../../src/repair/verify.ts';
-import type { Span } from '../../src/rasp/diagnostic.ts';
-import type { Program } from '../../src/rasp/program.ts';
-import { nodesBelow } from '../../src/rasp/program.ts';
+import type { Example } from '../../src/repair/types.ts';
 import type { ModelHost } from '../../src/runtime/client.ts';
 import { Random } from '../../src/shared/random.ts';
 
@@ -24,7 +24,7 @@ export interface Settings {
 
 export interface Job {
   readonly bug: Bug;
-  readonly method: RepairMethod;
+  readonly method: Method;
   readonly settings: Settings;
 }
 
@@ -34,9 +34,10 @@ export interface Measurement {
   readonly dialect: string;
   readonly order: number;
   readonly mutations: readonly string[];
-  readonly method: RepairMethod;
-  readonly status: RepairResult['status'] | 'refused';
-  readonly foundBy: RepairResult['method'];
+  readonly method: Method;
+  /** `failed`: the worker process died over it, twice. */
+  readonly status: Outcome['status'] | 'failed';
+  readonly foundBy: string | null;
   /** A patch that passes every example was found. */
   readonly patched: boolean;
   /** Share of fresh inputs that the result gets exactly right; the buggy program's share where there is no patch. */
@@ -49,36 +50,53 @@ export interface Measurement {
   readonly located: boolean | null;
   readonly evaluations: number;
   readonly millis: number;
+  /** When the first patch that passes every example was found; null where none was. */
+  readonly firstMillis: number | null;
+  /** The whole job: examples, repair and judging. */
+  readonly jobMillis: number;
+  /** It ran so long that a deadline may have decided: another machine, or more workers, may measure otherwise. */
+  readonly clocked: boolean;
   readonly summary: string;
 }
 
+/** Repaired: right on every example and on every fresh input. */
+export const isFixed = ({ patched, fresh }: Measurement): boolean => patched && fresh === 1;
+
 export async function measure({ bug, method, settings }: Job, host: ModelHost): Promise<Measurement> {
+  const started = performance.now();
   const base = basePrograms.find(({ name }) => name === bug.program);
   if (!base) throw new RangeError(`no base program ${bug.program}`);
   // Examples of its own for each bug: one unlucky draw must not decide over all of them.
   const seed = settings.seed + bugSeed(bug);
   const examples = distinctExamples(base, new Random(seed), settings.examples);
-  const request = { source: { path: bug.path, text: bug.source }, dialect: bug.dialect, examples, method, budgetMillis: settings.budgetMillis, seed };
-  const result = await repair(request, { host });
-  const { id, program, dialect, order, mutations } = bug;
-  const common = { id, program, dialect, order, mutations, method };
-  if (result.status === 'refused') {
-    const summary = result.diagnostics[0]?.message ?? '';
-    return { ...common, status: 'refused', foundBy: null, patched: false, fresh: bug.exact, balanced: null, sameText: false, located: null, evaluations: 0, millis: 0, summary };
-  }
-  const text = result.patch?.source ?? bug.source;
+  const outcome = await methods[method].run({ bug, examples, seed, budgetMillis: settings.budgetMillis }, host);
+  const text = outcome.text ?? bug.source;
+  const verdict = judge(programOfText(bug.path, text, bug.dialect, examples[0]?.input as string[]), base, examples, { ...settings, seed });
   return {
-    ...common,
-    status: result.status,
-    foundBy: result.method,
-    patched: result.patch !== null,
-    ...judge(programOfText(bug.path, text, bug.dialect, examples[0]?.input as string[]), base, examples, { ...settings, seed }),
+    ...identity(bug, method),
+    status: outcome.status,
+    foundBy: outcome.foundBy,
+    patched: outcome.text !== null,
+    ...verdict,
     sameText: text === sourceOf(bug.program, bug.dialect),
-    located: located(bug, result.suspects),
-    evaluations: result.evaluations,
-    millis: result.millis,
-    summary: result.patch?.summary ?? '',
+    located: located(bug, outcome.suspects),
+    evaluations: outcome.evaluations,
+    millis: outcome.millis,
+    firstMillis: outcome.firstMillis,
+    jobMillis: Math.round(performance.now() - started),
+    clocked: outcome.millis >= methods[method].clockFree(settings.budgetMillis),
+    summary: outcome.summary,
   };
+}
+
+/** What stands for a bug over which the worker process died: not repaired. */
+export function failedMeasurement({ bug, method }: Job, reason: string): Measurement {
+  const nothing = { foundBy: null, patched: false, balanced: null, sameText: false, located: null, evaluations: 0, millis: 0, firstMillis: null, jobMillis: 0, clocked: true };
+  return { ...identity(bug, method), status: 'failed', ...nothing, fresh: bug.exact, summary: reason };
+}
+
+function identity({ id, program, dialect, order, mutations }: Bug, method: Method) {
+  return { id, program, dialect, order, mutations, method };
 }
 
 /** A number that the bug's text decides. */
@@ -92,71 +110,4 @@ function distinctExamples(base: BaseProgram, random: Random, count: number): Exa
     found.set(JSON.stringify(input), { input, output: base.reference(input) });
   }
   return [...found.values()];
-}
-
-/**
- * `fresh` counts inputs that no example has. The bracket programs have few balanced inputs, which many examples use up:
- * the balanced accuracy is taken over as many inputs as they come, known or not.
- */
-function judge(program: Program | undefined, base: BaseProgram, examples: readonly Example[], { seed, fresh }: Settings): { fresh: number; balanced: number | null } {
-  const known = new Set(examples.map(({ input }) => JSON.stringify(input)));
-  // Far from the examples' seed, so that no stream is shared.
-  const random = new Random(seed + 0x5eed);
-  const classes = [new Tally(), new Tally()];
-  const unseen = new Tally();
-  // Examples may use up all inputs of a small program; then what was drawn until here must do.
-  for (let drawn = 0; drawn < fresh || (unseen.total < fresh && drawn < 40 * fresh); drawn++) {
-    const input = base.sample(random);
-    const isNew = !known.has(JSON.stringify(input));
-    if (!isNew && drawn >= fresh) continue;
-    const output = base.reference(input);
-    const right = program !== undefined && isExact(program, { input, output });
-    if (drawn < fresh) classes[output[0] === 1 ? 1 : 0]?.count(right);
-    if (isNew && unseen.total < fresh) unseen.count(right);
-  }
-  const balanced = classes.reduce((sum, { share }) => sum + share, 0) / classes.length;
-  return { fresh: unseen.share, balanced: base.name.startsWith('shuffle_dyck') ? balanced : null };
-}
-
-class Tally {
-  private right = 0;
-  total = 0;
-
-  count(isRight: boolean): void {
-    this.total++;
-    this.right += isRight ? 1 : 0;
-  }
-
-  get share(): number {
-    return this.right / Math.max(1, this.total);
-  }
-}
-
-/** Is the mutated op among the first three suspects? The op is the smallest one around what the mutation wrote. */
-export function located(bug: Bug, suspects: readonly Suspect[]): boolean | null {
-  const [mutated] = bug.spans;
-  if (bug.order !== 1 || !mutated || suspects.length === 0) return null;
-  const program = programOfText(bug.path, bug.source, bug.dialect);
-  if (!program) return null;
-  const place = withoutParentheses(bug.source, mutated);
-  const ops = nodesBelow(program.output)
-    .map(({ origin }) => origin)
-    .filter(({ form, span }) => form !== 'leaf' && span.file === bug.path && contains(span, place))
-    .map(({ span }) => span);
-  const op = ops.sort((a, b) => a.end - a.start - (b.end - b.start))[0];
-  return op !== undefined && suspects.slice(0, 3).some(({ span }) => contains(op, span) && span.start < place.end && place.start < span.end);
-}
-
-const contains = (outer: Span, inner: Span): boolean => outer.start <= inner.start && inner.end <= outer.end;
-
-/** `(indices + 1)` was written for the op `indices + 1`. */
-function withoutParentheses(text: string, span: Span): Span {
-  const inner = text.slice(span.start, span.end);
-  if (!inner.startsWith('(') || !inner.endsWith(')')) return span;
-  let depth = 0;
-  for (let i = 0; i < inner.length - 1; i++) {
-    depth += inner[i] === '(' ? 1 : inner[i] === ')' ? -1 : 0;
-    if (depth === 0) return span;
-  }
-  return withoutParentheses(text, { ...span, start: span.start + 1, end: span.end - 1 });
 }

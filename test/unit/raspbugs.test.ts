@@ -1,11 +1,16 @@
 // The benchmark's base programs against their oracles, and what their generated bugs promise.
 import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, it } from 'mocha';
-import { publishedCounts, stratifiedSample } from '../../bench/raspbugs/generate.ts';
+import { publishedCounts, stratifiedSample, wholeCells } from '../../bench/raspbugs/generate.ts';
 import type { Bug } from '../../bench/raspbugs/generate.ts';
-import { located } from '../../bench/raspbugs/measure.ts';
+import { cachedSample } from '../../bench/raspbugs/cachedBugs.ts';
+import { located } from '../../bench/raspbugs/located.ts';
 import { basePrograms, fileNameOf, sourceOf } from '../../bench/raspbugs/programs.ts';
-import { quantile, wilson } from '../../bench/raspbugs/report.ts';
+import { quantile, wilson } from '../../bench/raspbugs/statistics.ts';
 import { programOf } from '../../src/rasp/analyse.ts';
 import { analyse } from '../../src/rasp/frontend.ts';
 import { interpret } from '../../src/rasp/interpret.ts';
@@ -90,6 +95,42 @@ describe('generated bugs', () => {
       const program = programOf(analyse({ path: bug.path, text: bug.source }, { runningExample: inputs[0] ?? [] }));
       assert.ok(program, bug.id);
       assert.ok(inputs.some((input) => !isExact(program, { input, output: base.reference(input) })), `${bug.id} is right`);
+    }
+  });
+});
+
+describe('the whole benchmark', () => {
+  const cells = wholeCells();
+  const sum = (counts: readonly number[]): number => counts.reduce((a, b) => a + b, 0);
+
+  it('has the published numbers of bugs of every program and of every order', () => {
+    for (const [program, count] of Object.entries(publishedCounts.programs)) assert.equal(sum(cells.filter((cell) => cell.program === program).map((cell) => cell.count)), count, program);
+    publishedCounts.orders.forEach((count, k) => assert.equal(sum(cells.filter(({ order }) => order === k + 1).map((cell) => cell.count)), count, `order ${k + 1}`));
+    assert.equal(sum(cells.map(({ count }) => count)), 1466);
+  });
+
+  it('has the orders of every program in the same proportions, to one bug', () => {
+    for (const { program, order, count } of cells) {
+      const share = (publishedCounts.programs[program as keyof typeof publishedCounts.programs] * (publishedCounts.orders[order - 1] ?? 0)) / 1466;
+      assert.ok(Math.abs(count - share) < 1, `${program} ${order}: ${count} for ${share}`);
+    }
+  });
+
+  it('is kept on disk by seed and extent, and read back as it was made', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'bugs-'));
+    try {
+      const made = cachedSample(2, { perCell: 1 }, pathToFileURL(`${folder}/`));
+      const [file = ''] = readdirSync(folder);
+      assert.deepEqual(cachedSample(2, { perCell: 1 }, pathToFileURL(`${folder}/`)), made);
+      assert.deepEqual(readdirSync(folder), [file]);
+      assert.deepEqual(stratifiedSample(2, 1), made);
+      // What lies there is what is read: the bugs are not made again.
+      writeFileSync(path.join(folder, file), JSON.stringify({ ...made, bugs: [] }));
+      assert.deepEqual(cachedSample(2, { perCell: 1 }, pathToFileURL(`${folder}/`)).bugs, []);
+      writeFileSync(path.join(folder, file), '{"bugs": [');
+      assert.deepEqual(cachedSample(2, { perCell: 1 }, pathToFileURL(`${folder}/`)), made);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
     }
   });
 });

@@ -1,0 +1,45 @@
+// What every baseline is given, and what it gives back: the same examples, seed and time as the repair under test.
+import type { Bug } from '../generate.ts';
+import type { Example, RepairResult, Suspect } from '../../../src/repair/types.ts';
+import { isExact } from '../../../src/repair/verify.ts';
+import type { Program } from '../../../src/rasp/program.ts';
+import { Random } from '../../../src/shared/random.ts';
+
+export interface RepairTask {
+  readonly bug: Pick<Bug, 'path' | 'source' | 'dialect'>;
+  /** Distinct inputs. */
+  readonly examples: readonly Example[];
+  readonly seed: number;
+  readonly budgetMillis: number;
+}
+
+export interface Outcome {
+  readonly status: RepairResult['status'] | 'refused';
+  /** What found the patch; null where nothing did. */
+  readonly foundBy: string | null;
+  /** The patched text, right on every example; null where none was found. */
+  readonly text: string | null;
+  readonly suspects: readonly Suspect[];
+  /** Candidate programs looked at. */
+  readonly evaluations: number;
+  readonly millis: number;
+  /** When the first patch was right on every example; null where none was. The search may go on for a better one. */
+  readonly firstMillis: number | null;
+  readonly summary: string;
+}
+
+/** Inputs that screen candidates, and inputs on which what passed is verified first: as many as the repair takes. */
+export const SCREEN = 100;
+const FULL = 2000;
+
+/**
+ * The examples in the order in which the repair with that seed takes them: shuffled, right and wrong ones in turns, so
+ * that all methods screen with the same inputs.
+ */
+export function screeningOrder(program: Program, { examples, seed }: Pick<RepairTask, 'examples' | 'seed'>): Example[] {
+  const shuffled = new Random(seed).shuffle(examples).slice(0, 4 * FULL);
+  const wrong = shuffled.filter((example) => !isExact(program, example));
+  const isWrong = new Set(wrong);
+  const right = shuffled.filter((example) => !isWrong.has(example));
+  return Array.from({ length: Math.max(wrong.length, right.length) }, (_, i) => [...wrong.slice(i, i + 1), ...right.slice(i, i + 1)]).flat();
+}
