@@ -28,7 +28,8 @@ interface Definition {
   readonly required: boolean;
 }
 
-class Module extends Evaluator {
+/** Carries a whole file out. */
+export class Module extends Evaluator {
   readonly diagnostics: Diagnostic[] = [];
   private readonly global = new Scope(null);
   private readonly definitions = new Map<string, Definition>();
