@@ -170,6 +170,7 @@ function settle(run: vscode.TestRun, item: vscode.TestItem, { outcome }: Example
     run.errored(item, new vscode.TestMessage(problem ?? vscode.l10n.t('The example has not been run.')));
     return;
   }
+  run.appendOutput(`${outcome.ok ? '✓' : '✗'} ${outcome.ok ? item.label : outcome.message}\r\n`, undefined, item);
   if (outcome.ok) {
     run.passed(item);
     return;

@@ -1,5 +1,6 @@
 // Values as text: sequences under their tokens, selectors as small matrices, one line for hints.
 import type { ElementType, Value } from './program.ts';
+import { describe } from './scalar.ts';
 import type { ShownValue } from './shownValue.ts';
 
 /** Positions that a picture shows; more do not fit beside code. */
@@ -65,8 +66,14 @@ export function oneLine(shown: ShownValue): string {
     case 'plain':
       return shortened(shown.text);
     case 'failure':
-      return `fails: ${shown.message}`;
+      return shortened(`fails: ${shown.message}`);
   }
+}
+
+/** A whole sequence as it is written in examples: `"hello"` where all are single characters, else a list. */
+export function exampleText(values: readonly Value[]): string {
+  const isText = values.length > 0 && values.every((value) => typeof value === 'string' && [...value].length === 1 && !/["\\\n]/u.test(value));
+  return isText ? `"${values.join('')}"` : `[${values.map(describe).join(', ')}]`;
 }
 
 const shortened = (text: string): string => (text.length > longestHint ? `${text.slice(0, longestHint - 1)}…` : text);

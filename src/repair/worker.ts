@@ -11,7 +11,7 @@ import { analyse } from '../rasp/frontend.ts';
 import { inspect } from '../rasp/inspect.ts';
 import type { ProgramValues } from '../rasp/inspect.ts';
 import type { Program } from '../rasp/program.ts';
-import { oneLine } from '../rasp/valueText.ts';
+import { exampleText, oneLine } from '../rasp/valueText.ts';
 import { selfCheck } from '../numeric/selfCheck.ts';
 import { ModelHost } from '../runtime/client.ts';
 import type { Provider } from '../runtime/protocol.ts';
@@ -108,7 +108,7 @@ function examples(file: WorkerFile, run: boolean): Pick<ExamplesReply, 'examples
 
 function exampleReport(example: Example, file: WorkerFile, program: Program | undefined): ExampleReport {
   const span = example.span ?? { file: file.path, start: 0, end: 0 };
-  const label = `${list(example.input)} → ${list(example.output)}`;
+  const label = `${exampleText(example.input)} → ${exampleText(example.output)}`;
   if (!program) return { label, span };
   const result = runExample(program, example);
   if (result.ok) return { label, span, outcome: { ok: true } };

@@ -3,8 +3,7 @@ import * as vscode from 'vscode';
 import type { RaspFiles } from './raspFiles.ts';
 import { dialectOfDocument, rangeOf } from '../documents.ts';
 import type { Services } from '../services.ts';
-import type { Inspected } from '../../rasp/shownValue.ts';
-import type { Told } from '../../rasp/service/hover.ts';
+import type { Inspected, ShownValue } from '../../rasp/shownValue.ts';
 import { toldAt } from '../../rasp/service/hover.ts';
 import { cell, matrixText, selectedCount, sequenceText } from '../../rasp/valueText.ts';
 import { CancelledError } from '../../shared/cancellation.ts';
@@ -21,8 +20,10 @@ export function registerHover(files: RaspFiles, services: Services): vscode.Disp
       const value = await inspectedAt(document, offset, services);
       const range = told?.range ?? (value ? { start: value.start, end: value.end } : null);
       if (!range) return null;
-      const name = document.getText(rangeOf(document, { file: '', ...range })).replace(/\W+$/u, '');
-      return new vscode.Hover([...(told ? [describe(told)] : []), ...(value ? [valueText(name, value)] : [])], rangeOf(document, { file: '', ...range }));
+      const place = rangeOf(document, { file: '', ...range });
+      const name = document.getText(place).replace(/\W+$/u, '');
+      const headline = typedHeadline(told?.headline ?? `name ${name}`, value?.shown);
+      return new vscode.Hover([describe(headline, told?.documentation ?? ''), ...(value ? [valueText(name, value)] : [])], place);
     },
   };
   return vscode.languages.registerHoverProvider([{ language: raspLanguage }, { language: 'python' }], provider);
@@ -41,7 +42,14 @@ async function inspectedAt(document: vscode.TextDocument, offset: number, { chec
   }
 }
 
-function describe({ headline, documentation }: Told): vscode.MarkdownString {
+/** The kind that the text leaves open, and the element type, as the value has them. */
+function typedHeadline(headline: string, shown: ShownValue | undefined): string {
+  if (shown?.kind !== 's-op' && shown?.kind !== 'selector') return headline;
+  const known = headline.replace(/^name /u, `${shown.kind} `);
+  return shown.kind === 's-op' && known.startsWith('s-op ') ? `${known}: ${shown.type}` : known;
+}
+
+function describe(headline: string, documentation: string): vscode.MarkdownString {
   return new vscode.MarkdownString(`${fenced(headline, raspLanguage)}${documentation === '' ? '' : `\n\n${documentation}`}`);
 }
 
