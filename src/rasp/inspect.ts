@@ -1,11 +1,13 @@
 // The one door to the values of a text: what its names and expressions give on the running example.
-import type { AnalyseOptions, SourceFile } from './analyse.ts';
+import type { Analysis, AnalyseOptions, SourceFile } from './analyse.ts';
 import { dialectOf } from './analyse.ts';
 import { RaspValues } from './rasp/inspect.ts';
 import type { Inspected } from './shownValue.ts';
 import { TracrValues } from './tracr/inspect.ts';
 
 export interface ProgramValues {
+  /** As `analyse` gives it. */
+  readonly analysis: Analysis;
   /** The value of the name, operator or call that the offset points at; null where there is none. */
   at(offset: number): Inspected | null;
   /** The values of the assignments that end between two offsets, each at the end of its statement, in source order. */

@@ -56,17 +56,17 @@ export class NodeValues {
 
 /** The last value of each place of a text, and how often there was one. */
 export class Records<T> {
-  private readonly byPlace = new Map<string, Recorded<T>>();
+  private readonly byPlace = new Map<number, Recorded<T>>();
 
   add(start: number, end: number, value: T, example: readonly Value[]): void {
-    const key = `${start} ${end}`;
+    const key = placeKey(start, end);
     const known = this.byPlace.get(key);
-    if (known) Object.assign(known, { value, example, times: known.times + 1 });
+    if (known) this.byPlace.set(key, { start, end, value, example, times: known.times + 1 });
     else this.byPlace.set(key, { start, end, value, example, times: 1 });
   }
 
   get(start: number, end: number): Recorded<T> | undefined {
-    return this.byPlace.get(`${start} ${end}`);
+    return this.byPlace.get(placeKey(start, end));
   }
 
   /** The smallest place that holds both offsets. */
@@ -79,6 +79,9 @@ export class Records<T> {
     return best;
   }
 }
+
+/** One number for both offsets, exact up to 64 million characters. */
+const placeKey = (start: number, end: number): number => start * 2 ** 26 + end;
 
 export interface Recorded<T> {
   readonly start: number;

@@ -7,7 +7,6 @@ import type { Example } from './types.ts';
 import type { CheckResult, ExampleReport, ExamplesReply, RepairCall, ValueHint, ValuesRequest, WorkerFile, WorkerReply, WorkerRequest } from './workerProtocol.ts';
 import type { SourceFile } from '../rasp/analyse.ts';
 import { programOf } from '../rasp/analyse.ts';
-import { analyse } from '../rasp/frontend.ts';
 import { inspect } from '../rasp/inspect.ts';
 import type { ProgramValues } from '../rasp/inspect.ts';
 import type { Program } from '../rasp/program.ts';
@@ -46,8 +45,7 @@ function examplesOf({ path, text }: WorkerFile): ReturnType<typeof readExamples>
 
 function check(file: WorkerFile, withExamples: boolean): CheckResult {
   const set = examplesOf(file);
-  const [first] = set.examples;
-  const analysis = analyse(file, { dialect: file.dialect, readSource, ...(first ? { runningExample: first.input } : {}) });
+  const { analysis } = valuesOf(file);
   const program = programOf(analysis);
   const entry = analysis.entries.at(-1);
   const results = program && withExamples ? runExamples(program, set.examples) : [];
@@ -98,8 +96,7 @@ function hints({ file, start, end }: ValuesRequest): ValueHint[] {
 
 function examples(file: WorkerFile, run: boolean): Pick<ExamplesReply, 'examples' | 'problem'> {
   const set = examplesOf(file);
-  const [first] = set.examples;
-  const analysis = run ? analyse(file, { dialect: file.dialect, readSource, ...(first ? { runningExample: first.input } : {}) }) : undefined;
+  const analysis = run ? valuesOf(file).analysis : undefined;
   const program = analysis && programOf(analysis);
   const error = analysis?.diagnostics.find(({ severity }) => severity === 'error');
   const problem = !analysis || program ? null : (error?.message ?? 'There is no s-op that could be run.');

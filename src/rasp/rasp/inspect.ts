@@ -1,8 +1,9 @@
 // The values of a RASP file's names and expressions on the running example.
-import type { AnalyseOptions, SourceFile } from '../analyse.ts';
+import type { Analysis, AnalyseOptions, SourceFile } from '../analyse.ts';
 import type { Value } from '../program.ts';
 import type { Inspected, Recorded, ShownValue } from '../shownValue.ts';
 import { longestExample, NodeValues, Records } from '../shownValue.ts';
+import { traced } from './analyse.ts';
 import { FileTracer } from './evaluate.ts';
 import type { ParsedFile } from './parse.ts';
 import { parse } from './parse.ts';
@@ -35,6 +36,7 @@ class RecordingTracer extends FileTracer {
 }
 
 export class RaspValues {
+  readonly analysis: Analysis;
   private readonly records: Records<RaspValue>;
   private readonly nodes = new NodeValues('rasp');
   private readonly parsed: ParsedFile;
@@ -44,7 +46,7 @@ export class RaspValues {
     this.parsed = parse(source);
     this.tokens = tokenize(source.text).tokens;
     const tracer = new RecordingTracer(this.parsed, { ...options, ...(options.runningExample ? { runningExample: options.runningExample.slice(0, longestExample) } : {}) });
-    tracer.run();
+    this.analysis = traced(this.parsed, tracer);
     this.records = tracer.records;
   }
 

@@ -36,8 +36,11 @@ export function callAt(tokens: readonly Token[], offset: number): CallContext | 
     else if (text === ';') return null;
     else if (text === ',' && depth === 0) argument += 1;
     else if (text === '(' || isOpener(token)) {
-      if (depth === 0) return contextOf(tokens, i, argument);
-      depth -= 1;
+      const call = depth === 0 ? contextOf(tokens, i, argument) : 'grouping';
+      if (call !== 'grouping') return call;
+      // Commas inside parentheses that only group are not those of the call around them.
+      if (depth === 0) argument = 0;
+      else depth -= 1;
     } else if (text === '[' || text === '{') {
       if (depth > 0) depth -= 1;
       // A list or dict inside a call: its commas are not the call's.
@@ -48,19 +51,16 @@ export function callAt(tokens: readonly Token[], offset: number): CallContext | 
   return null;
 }
 
-function contextOf(tokens: readonly Token[], index: number, argument: number): CallContext | null {
+/** Null for a definition's parameters. */
+function contextOf(tokens: readonly Token[], index: number, argument: number): CallContext | null | 'grouping' {
   const open = tokens[index];
   if (open === undefined) return null;
   if (open.text !== '(') return { name: open.text.slice(0, -1), nameStart: open.start, argument };
   const callee = tokens[index - 1];
   if (tokens[index - 2]?.text === 'def') return null;
-  const called = callee?.kind === 'name' || callee?.text === ')' || callee?.text === ']';
-  if (callee === undefined || !called) return parenthesised(tokens, index);
-  return { name: callee.kind === 'name' ? callee.text : null, nameStart: callee.start, argument };
+  if (callee?.kind === 'name' && !words.has(callee.text)) return { name: callee.text, nameStart: callee.start, argument };
+  return callee?.text === ')' || callee?.text === ']' ? { name: null, nameStart: callee.start, argument } : 'grouping';
 }
 
-/** Parentheses that only group belong to the call around them. */
-function parenthesised(tokens: readonly Token[], index: number): CallContext | null {
-  const open = tokens[index];
-  return open === undefined ? null : callAt(tokens, open.start);
-}
+/** Words before a parenthesis that call nothing. */
+const words: ReadonlySet<string> = new Set(['and', 'or', 'not', 'if', 'else', 'in', 'return']);

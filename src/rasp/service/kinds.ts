@@ -12,6 +12,7 @@ const maxDepth = 40;
 /** Tells kinds for one file; remembers what it has found. */
 export class Kinds {
   private readonly known = new Map<RaspSymbol, Kind>();
+  private readonly results = new Map<FunctionStatement, Kind>();
   private readonly underWay = new Set<RaspSymbol | FunctionStatement>();
 
   constructor(private readonly file: LanguageFile) {}
@@ -102,15 +103,20 @@ export class Kinds {
   }
 
   private ofResult(statement: FunctionStatement, args: readonly Expression[], path: string, caller: string): Kind {
-    const results = statement.body.findLast(({ kind }) => kind === 'return');
-    if (results?.kind !== 'return' || this.underWay.has(statement) || this.underWay.size > maxDepth) return 'unknown';
-    if (results.values.length > 1) return 'list';
-    const [result] = results.values;
-    this.underWay.add(statement);
-    const kind = result ? this.ofExpression(result, path) : 'unknown';
-    this.underWay.delete(statement);
+    const kind = this.results.get(statement) ?? this.computeResult(statement, path);
     if (kind !== 'unknown' || args.length === 0) return kind;
     // What comes back is mostly of the kind that went in.
     return args.some((arg) => this.ofExpression(arg, caller) === 's-op') ? 's-op' : 'unknown';
+  }
+
+  private computeResult(statement: FunctionStatement, path: string): Kind {
+    const results = statement.body.findLast(({ kind }) => kind === 'return');
+    if (results?.kind !== 'return' || this.underWay.has(statement) || this.underWay.size > maxDepth) return 'unknown';
+    const [result] = results.values;
+    this.underWay.add(statement);
+    const kind = results.values.length > 1 ? 'list' : result ? this.ofExpression(result, path) : 'unknown';
+    this.underWay.delete(statement);
+    this.results.set(statement, kind);
+    return kind;
   }
 }

@@ -1,9 +1,9 @@
 // The values of a Tracr file's names and expressions on the running example.
-import type { AnalyseOptions, SourceFile } from '../analyse.ts';
+import type { Analysis, AnalyseOptions, SourceFile } from '../analyse.ts';
 import type { Node, Value } from '../program.ts';
 import type { Inspected, Recorded } from '../shownValue.ts';
 import { longestExample, NodeValues, Records } from '../shownValue.ts';
-import { Module } from './analyse.ts';
+import { carriedOut, Module } from './analyse.ts';
 import type { Scope } from './evaluate.ts';
 import { TracrGraph } from './graph.ts';
 import type { PythonFile, SyntaxNode } from './tree.ts';
@@ -30,6 +30,7 @@ class RecordingModule extends Module {
 }
 
 export class TracrValues {
+  readonly analysis: Analysis;
   private readonly records: Records<Node>;
   private readonly outputs = new Map<number, Node>();
   private readonly nodes = new NodeValues('tracr');
@@ -40,10 +41,8 @@ export class TracrValues {
     this.example = (options.runningExample ?? [...'hello']).slice(0, longestExample);
     this.file = parsePython(source.path, source.text);
     const module = new RecordingModule(this.file, this.example);
-    if (this.file.diagnostics.length === 0) {
-      module.run();
-      for (const { nameSpan, output } of module.entries()) this.outputs.set(nameSpan.start, output);
-    }
+    this.analysis = carriedOut(this.file, module);
+    for (const { nameSpan, output } of this.analysis.entries) this.outputs.set(nameSpan.start, output);
     this.records = module.records;
   }
 

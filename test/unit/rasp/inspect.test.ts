@@ -84,6 +84,20 @@ describe('the values of a RASP file', () => {
   });
 });
 
+describe('the values of a RASP file that goes deep', () => {
+  const deep = (text: string): void => {
+    const values = inspect({ path: '/main.rasp', text });
+    assert.ok(values.analysis.diagnostics.length > 0 || values.named().length > 0);
+  };
+
+  it('stay within the stack', () => {
+    const chain = Array.from({ length: 400 }, () => 'n').join(' + ');
+    deep(`def f(n) {\n  return ${chain} if n == 0 else f(n - 1) + ${chain};\n}\na = f(140);\n`);
+    deep(`a = ${'('.repeat(150)}1${')'.repeat(150)};\n`);
+    deep(`a = ${'not '.repeat(190)}1;\n`);
+  });
+});
+
 describe('the values of a Tracr file', () => {
   const text = readFileSync(new URL('../../../samples/hist.py', import.meta.url), 'utf8');
 
