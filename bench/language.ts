@@ -65,7 +65,7 @@ function timed(work: () => unknown): number {
 function measure(service: string, run: Service, text: string): Row {
   const random = new Random(7);
   const file = openLanguageFile({ path, text });
-  for (let i = 0; i < 5; i++) run(file, placeIn(file, random));
+  for (let i = 0; i < 20; i++) run(openLanguageFile({ path, text }), placeIn(file, random));
   const again = Array.from({ length: rounds }, () => {
     const offset = placeIn(file, random);
     return timed(() => run(file, offset));

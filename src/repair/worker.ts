@@ -72,6 +72,7 @@ let kept: KeptValues | null = null;
 /** The values of a file on its running example; the last file's are kept, for one is asked about many times. */
 function valuesOf(file: WorkerFile): ProgramValues {
   if (kept && isSameFile(kept, file)) return kept.values;
+  kept = null;
   const read = new Map<string, string | undefined>();
   const readOnce = (path: string): string | undefined => {
     if (!read.has(path)) read.set(path, readSource(path));
