@@ -4,6 +4,7 @@ import { usage } from './raspbugs/plan.ts';
 
 const benchmarks: Readonly<Record<string, { readonly purpose: string; run(args: readonly string[]): Promise<unknown> }>> = {
   raspbugs: { purpose: `repairs generated bugs: ${usage}`, run: benchRaspBugs },
+  language: { purpose: 'how long each language service takes on a 1,000-line RASP file', run: () => import('./language.ts').then(({ benchLanguage }) => benchLanguage()) },
   check: { purpose: 'how long a 1,000-line RASP program takes to check', run: () => import('./check.ts') },
 };
 

@@ -2,6 +2,8 @@
 import type * as vscode from 'vscode';
 import { Checks } from './editor/diagnostics.ts';
 import { registerRunExamples } from './editor/exampleCommand.ts';
+import { ExampleTests } from './editor/exampleTests.ts';
+import { registerLanguage } from './editor/language/register.ts';
 import { registerLenses } from './editor/lenses.ts';
 import { registerProviders } from './editor/providersCommand.ts';
 import { RepairFeature } from './editor/repairFeature.ts';
@@ -11,6 +13,7 @@ import { createServices } from './editor/services.ts';
 export interface GradLens {
   readonly checks: Checks;
   readonly repairs: RepairFeature;
+  readonly tests: ExampleTests;
 }
 
 export function activate(context: vscode.ExtensionContext): GradLens {
@@ -18,5 +21,7 @@ export function activate(context: vscode.ExtensionContext): GradLens {
   const checks = new Checks(services);
   const repairs = new RepairFeature(services, checks);
   context.subscriptions.push(checks, repairs, registerLenses(checks), registerRunExamples(checks), registerProviders(services));
-  return { checks, repairs };
+  const tests = new ExampleTests(services);
+  context.subscriptions.push(registerLanguage(services), tests);
+  return { checks, repairs, tests };
 }

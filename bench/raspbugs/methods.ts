@@ -4,8 +4,8 @@ import { genetic } from './baselines/genetic.ts';
 import { randomInit } from './baselines/randomInit.ts';
 import type { Outcome, RepairTask } from './baselines/task.ts';
 import { unguided } from './baselines/unguided.ts';
-import { repair } from '../../src/repair/repair.ts';
-import type { RepairMethod, RepairProgress } from '../../src/repair/types.ts';
+import { repaired } from './repaired.ts';
+import type { RepairMethod } from '../../src/repair/types.ts';
 import type { ModelHost } from '../../src/runtime/client.ts';
 
 export type Method = RepairMethod | 'unguided' | 'random-init' | 'genetic' | 'breadth-first';
@@ -25,37 +25,21 @@ const underTest = (method: RepairMethod, purpose: string, clockFree = whole): Me
   purpose,
   entry: 'src/repair/repair.ts',
   clockFree,
-  run: (task, host) => repaired(method, task, host),
+  run: (task, host) => repaired(method, task, { host }),
 });
 
 const baseline = (file: string, purpose: string, run: MethodEntry['run']): MethodEntry => ({ purpose, entry: `bench/raspbugs/baselines/${file}.ts`, clockFree: whole, run });
 
 export const methods: Readonly<Record<Method, MethodEntry>> = {
-  // Its first stage may take 0.3 of the budget, its hybrid searches 3 s each.
-  auto: underTest('auto', 'all of the repair\'s stages in turns', (budgetMillis) => Math.min(0.3 * budgetMillis, 3000)),
+  // Its first stage may take 0.3 of the budget, its searches from the best so far 1.5 s each.
+  auto: underTest('auto', 'all of the repair\'s stages in turns', (budgetMillis) => Math.min(0.3 * budgetMillis, 1500)),
   search: underTest('search', 'gradient-guided search over op forms alone (the headline)'),
   edits: underTest('edits', 'beam search over text edits alone; its edits are like the mutations\', so it knows what to look for'),
   tables: underTest('tables', 'training of the op tables alone'),
-  unguided: baseline('unguided', 'baseline: `search` with a seeded random order in the place of the gradient, otherwise the same', (task) => unguided(task)),
+  unguided: baseline('unguided', 'baseline: `search` with a seeded random order in the place of the gradient, otherwise the same', unguided),
   'random-init': baseline('randomInit', 'baseline: `tables` from op forms drawn at random instead of the program\'s own', randomInit),
   genetic: baseline('genetic', 'baseline: genetic search over source edits, 500 candidate programs, fitness the share of screening examples right', (task) => genetic(task)),
   'breadth-first': baseline('breadthFirst', 'baseline: all single source edits, then pairs, and so on, 10,000 candidate programs', (task) => breadthFirst(task)),
 };
 
 export const isMethod = (name: string): name is Method => Object.hasOwn(methods, name);
-
-async function repaired(method: RepairMethod, { bug, examples, seed, budgetMillis }: RepairTask, host: ModelHost): Promise<Outcome> {
-  const { path, source: text, dialect } = bug;
-  const started = performance.now();
-  let verified: number | null = null;
-  const onProgress = ({ stage }: RepairProgress): void => {
-    if (stage === 'verify') verified ??= Math.round(performance.now() - started);
-  };
-  const result = await repair({ source: { path, text }, dialect, examples, method, budgetMillis, seed }, { host }, { onProgress });
-  if (result.status === 'refused') {
-    return { status: 'refused', foundBy: null, text: null, suspects: [], evaluations: 0, millis: 0, firstMillis: null, summary: result.diagnostics[0]?.message ?? '' };
-  }
-  const { status, method: foundBy, patch, suspects, evaluations, millis } = result;
-  const firstMillis = patch ? Math.min(verified ?? millis, millis) : null;
-  return { status, foundBy, text: patch?.source ?? null, suspects, evaluations, millis, firstMillis, summary: patch?.summary ?? '' };
-}

@@ -2,12 +2,13 @@
 import * as vscode from 'vscode';
 import type { Span, TextEdit } from '../rasp/diagnostic.ts';
 import type { Dialect } from '../rasp/program.ts';
-import { raspLanguage } from '../shared/contributions.ts';
+import { libraryScheme, raspLanguage } from '../shared/contributions.ts';
 
 /** Python files are ours when they import tracr's rasp. */
 const tracrImport = /^\s*(from\s+tracr\b.*\bimport\b|import\s+tracr\b)/m;
 
 export function dialectOfDocument(document: vscode.TextDocument): Dialect | null {
+  if (document.uri.scheme === libraryScheme) return null;
   if (document.languageId === raspLanguage) return 'rasp';
   return document.languageId === 'python' && tracrImport.test(document.getText()) ? 'tracr' : null;
 }

@@ -109,7 +109,8 @@ function answerOf(program: Program, row: ExampleRow, path: string): LocatedExamp
 const isSame = (a: readonly Value[], b: readonly Value[]): boolean =>
   a.length === b.length && a.every((value, i) => sameValue(value, b[i] ?? null));
 
-const list = (values: readonly Value[]): string => `[${values.map(describe).join(', ')}]`;
+/** `[1, "a", True]` */
+export const list = (values: readonly Value[]): string => `[${values.map(describe).join(', ')}]`;
 
 /** One example for each input; a second row with another output contradicts the first. */
 function distinct(examples: readonly LocatedExample[]): { examples: Example[]; contradictions: Diagnostic[] } {

@@ -47,6 +47,7 @@ export class GradientRanking {
     private readonly groups: readonly OpGroup[],
     private readonly numbers: readonly (readonly GroupNumbers[])[],
     readonly program: TableProgram,
+    private readonly reorder: (ranking: Ranking) => Ranking,
   ) {}
 
   /** @throws TableExplosion if an op's table is too large. */
@@ -56,11 +57,12 @@ export class GradientRanking {
     groups: readonly OpGroup[],
     examples: readonly Example[],
     host: ModelHost,
+    reorder: (ranking: Ranking) => Ranking = (ranking) => ranking,
   ): Promise<GradientRanking> {
     const program = relaxedProgram(batch, base, groups, examples);
     const runner = await TableRunner.start(program, host);
     const numbers = groups.map((group) => numbersOf(group, program));
-    return new GradientRanking(runner, encodeExamples(program, examples), groups, numbers, program);
+    return new GradientRanking(runner, encodeExamples(program, examples), groups, numbers, program, reorder);
   }
 
   /** The execution provider that computes the gradients. */
@@ -86,7 +88,7 @@ export class GradientRanking {
       }
       return total;
     });
-    return { loss, gains, gradients };
+    return this.reorder({ loss, gains, gradients });
   }
 
   /**

@@ -3,6 +3,7 @@ import { Batch } from './batch.ts';
 import type { BatchState } from './batch.ts';
 import type { Domains, OpGroup } from './forms.ts';
 import { opGroups } from './forms.ts';
+import type { Ranking } from './gradient.ts';
 import { GradientRanking, longestOf, targetsOf, WIDENING_COST, widenedDomains } from './gradient.ts';
 import { siteGroups } from './sites.ts';
 import type { Example } from './types.ts';
@@ -19,6 +20,8 @@ export interface SearchInput {
   /** The program that a text means, or undefined if it has errors. */
   readonly programOfText: (text: string) => Program | undefined;
   readonly host: ModelHost;
+  /** Stands between the gradient and the search: for measuring what the gradient is worth. */
+  readonly reorder?: (ranking: Ranking) => Ranking;
 }
 
 export interface Prepared {
@@ -30,16 +33,16 @@ export interface Prepared {
 
 /** @returns null if the program has no op to change. @throws TableExplosion, RuntimeError where there is no gradient */
 export async function prepareSearch(input: SearchInput): Promise<Prepared | null> {
-  const { program, screen, gradientBatch, host } = input;
+  const { program, screen, gradientBatch, host, reorder } = input;
   const batch = new Batch(program.output, program.dialect, screen);
   const base = batch.evaluate();
   const groups = groupsOf(input, batch, base);
   if (groups.length === 0) return null;
-  return { batch, groups, ranking: await GradientRanking.create(batch, base, groups, gradientBatch, host) };
+  return { batch, groups, ranking: await GradientRanking.create(batch, base, groups, gradientBatch, host, reorder) };
 }
 
-/** Forms are told apart on the values that the neighbours' plainer forms may bring, not on those of today alone. */
-function groupsOf({ program, source, gradientBatch, programOfText }: SearchInput, batch: Batch, base: BatchState): OpGroup[] {
+/** Every op with its library. Forms are told apart on the values that the neighbours' plainer forms may bring, not on those of today alone. */
+export function groupsOf({ program, source, gradientBatch, programOfText }: Omit<SearchInput, 'screen' | 'host'>, batch: Batch, base: BatchState): OpGroup[] {
   const observed = (node: SOp): readonly Value[] => base.columns.get(node)?.values ?? [];
   const library = (domains: Omit<Domains, 'observed'>): OpGroup[] =>
     opGroups(program.output, program.dialect, source.path, source.text, { observed, ...domains });

@@ -41,6 +41,8 @@ import { Random } from '../shared/random.ts';
 
 export interface RepairServices {
   readonly host: ModelHost;
+  /** Stands between the gradient and the search: for measuring what the gradient is worth. */
+  readonly reorder?: (ranking: Ranking) => Ranking;
 }
 
 /** Inputs that screen the candidates; the gradient sees a few more. */
@@ -252,7 +254,7 @@ class Repair {
         screen: [...this.hard, ...this.screen],
         gradientBatch: this.gradientBatch,
         programOfText: (changed) => this.programOfText(changed),
-        host: this.services.host,
+        ...this.services,
       });
       if (prepared) this.provider = prepared.ranking.provider;
       return prepared;

@@ -1,11 +1,16 @@
 // The editor's worker process: analyses files, runs examples and repairs programs, so that the editor never waits.
 import { readFileSync } from 'node:fs';
-import { describeFailure, examplesPathOf, readExamples, runExamples } from './examples.ts';
+import { readCommentRows, readJsonRows } from './exampleRows.ts';
+import { describeFailure, examplesPathOf, list, readExamples, runExample, runExamples } from './examples.ts';
 import { repair } from './repair.ts';
-import type { CheckResult, RepairCall, WorkerFile, WorkerReply, WorkerRequest } from './workerProtocol.ts';
+import type { Example } from './types.ts';
+import type { CheckResult, ExampleReport, ExamplesReply, RepairCall, ValueHint, ValuesRequest, WorkerFile, WorkerReply, WorkerRequest } from './workerProtocol.ts';
 import type { SourceFile } from '../rasp/analyse.ts';
 import { programOf } from '../rasp/analyse.ts';
-import { analyse } from '../rasp/frontend.ts';
+import { inspect } from '../rasp/inspect.ts';
+import type { ProgramValues } from '../rasp/inspect.ts';
+import type { Program } from '../rasp/program.ts';
+import { exampleText, oneLine } from '../rasp/valueText.ts';
 import { selfCheck } from '../numeric/selfCheck.ts';
 import { ModelHost } from '../runtime/client.ts';
 import type { Provider } from '../runtime/protocol.ts';
@@ -40,8 +45,7 @@ function examplesOf({ path, text }: WorkerFile): ReturnType<typeof readExamples>
 
 function check(file: WorkerFile, withExamples: boolean): CheckResult {
   const set = examplesOf(file);
-  const [first] = set.examples;
-  const analysis = analyse(file, { dialect: file.dialect, readSource, ...(first ? { runningExample: first.input } : {}) });
+  const { analysis } = valuesOf(file);
   const program = programOf(analysis);
   const entry = analysis.entries.at(-1);
   const results = program && withExamples ? runExamples(program, set.examples) : [];
@@ -55,6 +59,59 @@ function check(file: WorkerFile, withExamples: boolean): CheckResult {
       message: describeFailure(result),
     })),
   };
+}
+
+interface KeptValues {
+  readonly file: WorkerFile;
+  readonly values: ProgramValues;
+  /** What was read from other files. */
+  readonly read: ReadonlyMap<string, string | undefined>;
+}
+let kept: KeptValues | null = null;
+
+/** The values of a file on its running example; the last file's are kept, for one is asked about many times. */
+function valuesOf(file: WorkerFile): ProgramValues {
+  if (kept && isSameFile(kept, file)) return kept.values;
+  kept = null;
+  const read = new Map<string, string | undefined>();
+  const readOnce = (path: string): string | undefined => {
+    if (!read.has(path)) read.set(path, readSource(path));
+    return read.get(path);
+  };
+  const beside = examplesPathOf(file.path);
+  const [row = readJsonRows({ path: beside, text: readOnce(beside) ?? '' }).rows[0]] = readCommentRows(file).rows;
+  const values = inspect(file, { dialect: file.dialect, readSource: readOnce, ...(row ? { runningExample: row.input } : {}) });
+  kept = { file, values, read };
+  return values;
+}
+
+function isSameFile({ file, read }: KeptValues, { path, text, dialect }: WorkerFile): boolean {
+  if (file.path !== path || file.text !== text || file.dialect !== dialect) return false;
+  return [...read].every(([other, known]) => readSource(other) === known);
+}
+
+function hints({ file, start, end }: ValuesRequest): ValueHint[] {
+  const named = valuesOf(file).named(start, end);
+  return named.map(({ end: offset, shown }) => ({ offset, text: oneLine(shown) }));
+}
+
+function examples(file: WorkerFile, run: boolean): Pick<ExamplesReply, 'examples' | 'problem'> {
+  const set = examplesOf(file);
+  const analysis = run ? valuesOf(file).analysis : undefined;
+  const program = analysis && programOf(analysis);
+  const error = analysis?.diagnostics.find(({ severity }) => severity === 'error');
+  const problem = !analysis || program ? null : (error?.message ?? 'There is no s-op that could be run.');
+  return { examples: set.examples.map((example) => exampleReport(example, file, program)), problem };
+}
+
+function exampleReport(example: Example, file: WorkerFile, program: Program | undefined): ExampleReport {
+  const span = example.span ?? { file: file.path, start: 0, end: 0 };
+  const label = `${exampleText(example.input)} → ${exampleText(example.output)}`;
+  if (!program) return { label, span };
+  const result = runExample(program, example);
+  if (result.ok) return { label, span, outcome: { ok: true } };
+  const actual = 'actual' in result ? list(result.actual) : null;
+  return { label, span, outcome: { ok: false, message: describeFailure(result), expected: list(result.expected), actual } };
 }
 
 async function repairCall(call: RepairCall): Promise<WorkerReply> {
@@ -83,6 +140,12 @@ async function answer(request: WorkerRequest): Promise<WorkerReply> {
       return repairCall(request);
     case 'providers':
       return providers(request.id, request.hostPath);
+    case 'inspect':
+      return { type: 'inspected', id: request.id, value: valuesOf(request.file).at(request.offset) };
+    case 'values':
+      return { type: 'values', id: request.id, hints: hints(request) };
+    case 'examples':
+      return { type: 'examples', id: request.id, ...examples(request.file, request.run) };
   }
 }
 

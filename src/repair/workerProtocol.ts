@@ -1,6 +1,7 @@
 // What the editor and its worker process say to each other: everything that computes runs on the other side.
 import type { Span, Diagnostic } from '../rasp/diagnostic.ts';
 import type { Dialect } from '../rasp/program.ts';
+import type { Inspected } from '../rasp/shownValue.ts';
 import type { Provider } from '../runtime/protocol.ts';
 import type { RepairMethod, RepairProgress, RepairRefusal, RepairResult } from './types.ts';
 
@@ -32,7 +33,29 @@ export interface ProvidersRequest {
   readonly id: number;
   readonly hostPath: string;
 }
-export type WorkerRequest = CheckRequest | RepairCall | ProvidersRequest;
+/** What a name or an operator of a file gives on its running example. */
+export interface InspectRequest {
+  readonly type: 'inspect';
+  readonly id: number;
+  readonly file: WorkerFile;
+  readonly offset: number;
+}
+/** What the assignments between two offsets give on the running example. */
+export interface ValuesRequest {
+  readonly type: 'values';
+  readonly id: number;
+  readonly file: WorkerFile;
+  readonly start: number;
+  readonly end: number;
+}
+/** Lists a file's examples, and runs them if asked. */
+export interface ExamplesRequest {
+  readonly type: 'examples';
+  readonly id: number;
+  readonly file: WorkerFile;
+  readonly run: boolean;
+}
+export type WorkerRequest = CheckRequest | RepairCall | ProvidersRequest | InspectRequest | ValuesRequest | ExamplesRequest;
 
 export interface FailingExample {
   readonly span: Span;
@@ -44,6 +67,21 @@ export interface CheckResult {
   readonly entry: { readonly name: string; readonly span: Span } | null;
   readonly examples: number;
   readonly failing: readonly FailingExample[];
+}
+
+/** A value as one line, at the end of its statement. */
+export interface ValueHint {
+  readonly offset: number;
+  readonly text: string;
+}
+
+/** One example; the outcome is absent where it has not been run or there is no program to run. */
+export interface ExampleReport {
+  readonly label: string;
+  readonly span: Span;
+  readonly outcome?:
+    | { readonly ok: true }
+    | { readonly ok: false; readonly message: string; readonly expected: string; readonly actual: string | null };
 }
 
 export interface CheckedReply {
@@ -66,10 +104,27 @@ export interface ProvidersReply {
   readonly id: number;
   readonly text: string;
 }
+export interface InspectedReply {
+  readonly type: 'inspected';
+  readonly id: number;
+  readonly value: Inspected | null;
+}
+export interface ValuesReply {
+  readonly type: 'values';
+  readonly id: number;
+  readonly hints: readonly ValueHint[];
+}
+export interface ExamplesReply {
+  readonly type: 'examples';
+  readonly id: number;
+  readonly examples: readonly ExampleReport[];
+  /** Why they cannot be run. */
+  readonly problem: string | null;
+}
 /** A bug on the other side, told with its message. */
 export interface FailedReply {
   readonly type: 'failed';
   readonly id: number;
   readonly message: string;
 }
-export type WorkerReply = CheckedReply | ProgressReply | RepairedReply | ProvidersReply | FailedReply;
+export type WorkerReply = CheckedReply | ProgressReply | RepairedReply | ProvidersReply | InspectedReply | ValuesReply | ExamplesReply | FailedReply;

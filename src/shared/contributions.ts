@@ -15,6 +15,7 @@ export const settings = {
   timeBudgetSeconds: 'repair.timeBudgetSeconds',
   method: 'repair.method',
   provider: 'provider',
+  inlayValues: 'inlayHints.values',
 } as const;
 
 export const contextKeys = {
@@ -24,4 +25,7 @@ export const contextKeys = {
 
 export const raspLanguage = 'rasp';
 export const repairPanel = 'gradlens.repairPanel';
+/** The library's text as a document. */
+export const libraryScheme = 'gradlens-library';
+export const exampleTests = 'gradlens.examples';
 export const patchedScheme = 'gradlens-patched';

@@ -9,19 +9,15 @@ import { FormProblem } from '../../bench/raspbugs/baselines/formProblem.ts';
 import { GENETIC_BUDGET, genetic } from '../../bench/raspbugs/baselines/genetic.ts';
 import { randomInit, withRandomFirst } from '../../bench/raspbugs/baselines/randomInit.ts';
 import type { RepairTask } from '../../bench/raspbugs/baselines/task.ts';
-import { randomRanking, unguided } from '../../bench/raspbugs/baselines/unguided.ts';
+import { byChance, unguided } from '../../bench/raspbugs/baselines/unguided.ts';
 import { BugSource, examplesOf, programOfText } from '../../bench/raspbugs/generate.ts';
 import type { Bug } from '../../bench/raspbugs/generate.ts';
 import { mutationsOf } from '../../bench/raspbugs/mutate.ts';
 import { basePrograms, fileNameOf, sourceOf } from '../../bench/raspbugs/programs.ts';
 import type { BaseProgram } from '../../bench/raspbugs/programs.ts';
-import { GradientRanking } from '../../src/repair/gradient.ts';
-import { repair } from '../../src/repair/repair.ts';
 import { applyEdits } from '../../src/repair/rewrite.ts';
-import { FormSearch } from '../../src/repair/search.ts';
 import { passesAll } from '../../src/repair/verify.ts';
 import type { Dialect } from '../../src/rasp/program.ts';
-import { neverCancelled } from '../../src/shared/cancellation.ts';
 import { Random } from '../../src/shared/random.ts';
 import { sharedHost } from '../support/host.ts';
 
@@ -43,7 +39,6 @@ function bugOf(name: string, dialect: Dialect, order: number): Bug {
   return bug;
 }
 
-const distinct = (examples: RepairTask['examples']): RepairTask['examples'] => [...new Map(examples.map((example) => [JSON.stringify(example.input), example])).values()];
 
 /** No edit mends this: the output is a constant. */
 const hopeless = 'nothing = 1 + (1 - (1 + (1 - 1)));\nreverse = indicator(nothing == 1);\n';
@@ -167,7 +162,7 @@ describe('the form search without its gradient', () => {
   it('repairs, the same way for the same seed and otherwise for another', async () => {
     const bug = bugOf('reverse', 'rasp', 2);
     const task = taskOf('reverse', bug.source, 'rasp');
-    const [one, again, other] = [await unguided(task), await unguided(task), await unguided({ ...task, seed: 99 })];
+    const [one, again, other] = [await unguided(task, sharedHost()), await unguided(task, sharedHost()), await unguided({ ...task, seed: 99 }, sharedHost())];
     assert.ok(one.text && other.text);
     const program = programOfText(bug.path, one.text, 'rasp');
     assert.ok(program && passesAll(program, task.examples));
@@ -175,32 +170,15 @@ describe('the form search without its gradient', () => {
     assert.notEqual(other.evaluations, one.evaluations);
   });
 
-  it('is the guided search in all but the order: with the gradient put back it tries as many and finds the same', async () => {
-    for (const [name, dialect, order] of [['hist', 'tracr', 2], ['reverse', 'rasp', 2], ['reverse', 'tracr', 3]] as const) {
-      const bug = bugOf(name, dialect, order);
-      const task = taskOf(name, bug.source, dialect, { examples: distinct(taskOf(name, bug.source, dialect).examples) });
-      const { path, source: text } = task.bug;
-      const { examples, seed, budgetMillis } = task;
-      const guided = await repair({ source: { path, text }, dialect, examples, method: 'search', budgetMillis, seed }, { host: sharedHost() });
-      assert.ok(guided.status !== 'refused');
-      const same = await unguided(task, (problem, { batch, groups }) => GradientRanking.create(batch, batch.evaluate(), groups, problem.examples.slice(0, 128), sharedHost()));
-      assert.deepEqual([same.evaluations, same.text], [guided.evaluations, guided.patch?.source ?? null], bug.id);
-    }
-  });
-
-  it('tries moves in an order that a constant ranking would not give', async () => {
-    const problem = FormProblem.of(taskOf('reverse', bugOf('reverse', 'rasp', 2).source, 'rasp'));
-    assert.ok(problem);
-    const { batch, groups } = problem.prepare();
-    const tried = async (ranking: ReturnType<typeof randomRanking>): Promise<readonly number[]> => {
-      const settings = { perOp: 3, beams: 1, depth: 1, perSet: 1, deadline: Number.POSITIVE_INFINITY, enough: 1 };
-      const events = { accept: () => false, onProgress: () => undefined, onRanking: () => undefined };
-      return [...(await new FormSearch(batch, groups, ranking, settings, neverCancelled, events).run()).best.choice];
-    };
-    const gains = await randomRanking(groups, new Random(1)).rank([]);
-    assert.deepEqual(gains.gains.map(({ length }) => length), groups.map(({ forms }) => forms.length));
-    const choices = [await tried(randomRanking(groups, new Random(1))), await tried(randomRanking(groups, new Random(2))), await tried(randomRanking(groups, new Random(3)))];
-    assert.ok(new Set(choices.map(String)).size > 1);
+  it('ranks every form of every op by chance', () => {
+    const gains = [Float64Array.of(5, 0, 0), Float64Array.of(1, 2)];
+    const drawn = byChance(new Random(1))({ loss: 1, gains, gradients: {} }).gains;
+    assert.deepEqual(drawn.map(({ length }) => length), [3, 2]);
+    const orders = new Set(Array.from({ length: 40 }, (_, seed) => {
+      const [first] = byChance(new Random(seed))({ loss: 1, gains, gradients: {} }).gains;
+      return [0, 1, 2].sort((a, b) => (first?.[b] ?? 0) - (first?.[a] ?? 0)).join();
+    }));
+    assert.equal(orders.size, 6, 'every order of three forms is drawn');
   });
 });
 

@@ -1,18 +1,20 @@
-// What the two form baselines share with the repair under test: its ops, its library of forms, its screen, its verdict.
+// What a form baseline shares with the repair under test: its ops, its library of forms, its screen, its verdict.
 import type { Outcome, RepairTask } from './task.ts';
 import { SCREEN, screeningOrder } from './task.ts';
 import { programOfText } from '../generate.ts';
 import { Batch } from '../../../src/repair/batch.ts';
 import type { OpGroup } from '../../../src/repair/forms.ts';
-import { opGroups } from '../../../src/repair/forms.ts';
 import { editsBetween, makePatch } from '../../../src/repair/patch.ts';
+import { groupsOf } from '../../../src/repair/prepare.ts';
 import { applyEdits, rewrite } from '../../../src/repair/rewrite.ts';
 import type { Candidate } from '../../../src/repair/search.ts';
 import { overridesOf } from '../../../src/repair/search.ts';
-import { siteGroups } from '../../../src/repair/sites.ts';
 import type { Example, Suspect } from '../../../src/repair/types.ts';
 import { isExact, passesAll } from '../../../src/repair/verify.ts';
-import type { Program, SOp, Value } from '../../../src/rasp/program.ts';
+import type { Program } from '../../../src/rasp/program.ts';
+
+/** Examples that the gradient sees: as many as in the repair under test. */
+export const GRADIENT_BATCH = 128;
 
 interface Solution {
   readonly text: string;
@@ -62,10 +64,8 @@ export class FormProblem {
     const { path, source: text, dialect } = this.task.bug;
     const batch = new Batch(this.program.output, dialect, [...this.hard, ...this.examples.slice(0, SCREEN)]);
     const base = batch.evaluate();
-    const domainOf = (node: SOp): readonly Value[] => base.columns.get(node)?.values ?? [];
-    const ops = opGroups(this.program.output, dialect, path, text, domainOf);
-    const sites = siteGroups(this.program, { path, text }, (changed) => programOfTask(this.task, changed), domainOf);
-    return { batch, groups: [...ops, ...sites] };
+    const input = { program: this.program, source: { path, text }, gradientBatch: this.examples.slice(0, GRADIENT_BATCH), programOfText: (changed: string) => programOfTask(this.task, changed) };
+    return { batch, groups: groupsOf(input, batch, base) };
   }
 
   /** Is the candidate, as text and without what it does not need, right on every example? */

@@ -1,5 +1,5 @@
 // Baseline: the op tables trained as in `tables`, but from tables drawn at random instead of the program's own.
-import { FormProblem, nothing } from './formProblem.ts';
+import { FormProblem, GRADIENT_BATCH, nothing } from './formProblem.ts';
 import type { Outcome, RepairTask } from './task.ts';
 import type { OpGroup } from '../../../src/repair/forms.ts';
 import { GradientRanking } from '../../../src/repair/gradient.ts';
@@ -9,9 +9,6 @@ import type { ModelHost } from '../../../src/runtime/client.ts';
 import { RuntimeError } from '../../../src/runtime/client.ts';
 import { neverCancelled } from '../../../src/shared/cancellation.ts';
 import { Random } from '../../../src/shared/random.ts';
-
-/** Examples that the gradient sees: as many as in the repair under test. */
-const GRADIENT_BATCH = 128;
 
 /** What the program says about its ops is not used where training starts: its own form is one of the library's. */
 export async function randomInit(task: RepairTask, host: ModelHost): Promise<Outcome> {

@@ -1,7 +1,7 @@
 // What every baseline is given, and what it gives back: the same examples, seed and time as the repair under test.
 import type { Bug } from '../generate.ts';
 import type { Example, RepairResult, Suspect } from '../../../src/repair/types.ts';
-import { isExact } from '../../../src/repair/verify.ts';
+import { sampleExamples } from '../../../src/repair/sampling.ts';
 import type { Program } from '../../../src/rasp/program.ts';
 import { Random } from '../../../src/shared/random.ts';
 
@@ -37,9 +37,5 @@ const FULL = 2000;
  * that all methods screen with the same inputs.
  */
 export function screeningOrder(program: Program, { examples, seed }: Pick<RepairTask, 'examples' | 'seed'>): Example[] {
-  const shuffled = new Random(seed).shuffle(examples).slice(0, 4 * FULL);
-  const wrong = shuffled.filter((example) => !isExact(program, example));
-  const isWrong = new Set(wrong);
-  const right = shuffled.filter((example) => !isWrong.has(example));
-  return Array.from({ length: Math.max(wrong.length, right.length) }, (_, i) => [...wrong.slice(i, i + 1), ...right.slice(i, i + 1)]).flat();
+  return sampleExamples(program, examples, FULL, new Random(seed));
 }

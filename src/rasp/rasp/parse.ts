@@ -92,7 +92,7 @@ class StatementParser extends ExpressionParser {
 
   private placed(statement: Unplaced, start: number, spaced: boolean): Statement {
     const end = this.previousEnd();
-    return { ...statement, range: { start, end }, trailing: this.trailingComment(end), spaced };
+    return Object.assign(statement, { range: { start, end }, trailing: this.trailingComment(end), spaced });
   }
 
   /** Null for one that has been read and reported, and is not worth keeping. */

@@ -32,6 +32,11 @@ export class Tryout {
     this.main = new Trial(example.slice(0, longestExample));
   }
 
+  /** The input that is tried now. */
+  get example(): readonly Value[] {
+    return this.main.input;
+  }
+
   /** What is defined from now on is tried on that example. */
   setExample(example: readonly Value[]): void {
     this.main = new Trial(example.slice(0, longestExample));
@@ -67,7 +72,7 @@ class Trial {
   /** The nodes whose own failure has been told. */
   readonly told = new Set<Node>();
 
-  constructor(private readonly input: readonly Value[]) {
+  constructor(readonly input: readonly Value[]) {
     this.evaluation = new Evaluation('rasp', input);
   }
 

@@ -1,7 +1,7 @@
 // Analyses a Tracr file: carries its statements out and lists the functions and names that give s-ops.
 import { Evaluator, Scope } from './evaluate.ts';
 import { TracrGraph } from './graph.ts';
-import type { SyntaxNode } from './tree.ts';
+import type { PythonFile, SyntaxNode } from './tree.ts';
 import { childrenOf, parsePython } from './tree.ts';
 import type { FunctionValue, PythonValue } from './values.ts';
 import { isScalar, list, PythonError, represent } from './values.ts';
@@ -14,10 +14,17 @@ import { iterate } from './builtins.ts';
 /** What is wrong with a Tracr file and what can be run in it. Never throws for any text. */
 export function analyseTracr(source: SourceFile): Analysis {
   const file = parsePython(source.path, source.text);
+  return carriedOut(file, new Module(file, new TracrGraph(source.path)));
+}
+
+/** Carries the file out, if it has no syntax errors, and gathers what is known of it then. */
+export function carriedOut(file: PythonFile, module: Module): Analysis {
+  const source = { path: file.path, text: file.text };
   if (file.diagnostics.length > 0) return { source, dialect: 'tracr', diagnostics: file.diagnostics, entries: [] };
-  const module = new Module(file, new TracrGraph(source.path));
   module.run();
-  return { source, dialect: 'tracr', diagnostics: module.diagnostics, entries: module.entries() };
+  // The entries are carried out too, and may add diagnostics.
+  const entries = module.entries();
+  return { source, dialect: 'tracr', diagnostics: module.diagnostics, entries };
 }
 
 type Completion = { readonly kind: 'return'; readonly value: PythonValue } | { readonly kind: 'break' | 'continue' } | null;
@@ -28,7 +35,8 @@ interface Definition {
   readonly required: boolean;
 }
 
-class Module extends Evaluator {
+/** Carries a whole file out. */
+export class Module extends Evaluator {
   readonly diagnostics: Diagnostic[] = [];
   private readonly global = new Scope(null);
   private readonly definitions = new Map<string, Definition>();
