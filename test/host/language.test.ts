@@ -53,6 +53,11 @@ describe('the language features', () => {
     const document = await open('x = select(indices, tokens, );\n');
     const { items } = await ask<vscode.CompletionList>('executeCompletionItemProvider', document.uri, at(document, ', )', 2));
     assert.deepEqual(items.filter(({ kind }) => kind === vscode.CompletionItemKind.Operator).map(({ label }) => label), ['==', '!=', '<', '<=', '>', '>=']);
+    const triggered = await ask<vscode.CompletionList>('executeCompletionItemProvider', document.uri, at(document, ', )', 2), ' ');
+    assert.ok(triggered.items.some(({ label }) => label === '=='), 'operators pop up behind the space');
+    const space = await ask<vscode.CompletionList>('executeCompletionItemProvider', document.uri, at(document, '= select', 2), ' ');
+    // VS Code itself may offer the words of the text.
+    assert.ok(space.items.every(({ kind }) => kind === undefined || kind === vscode.CompletionItemKind.Text || kind === vscode.CompletionItemKind.Snippet), 'names do not');
     const file = vscode.Uri.file(path.join(workspace(), 'loads.rasp'));
     writeFileSync(file.fsPath, 'load "";\n');
     const loading = await vscode.workspace.openTextDocument(file);

@@ -26,11 +26,15 @@ const kinds: Readonly<Record<CompletionKind, vscode.CompletionItemKind>> = {
   directive: CompletionItemKind.Snippet,
 };
 
+/** What may pop up behind a comma, a space or a quote, where names would only be in the way. */
+const unasked: ReadonlySet<CompletionKind> = new Set(['operator', 'file', 'folder', 'directive']);
+
 export function registerCompletion(files: RaspFiles): vscode.Disposable {
   const provider: vscode.CompletionItemProvider = {
-    provideCompletionItems(document, position) {
+    provideCompletionItems(document, position, _token, { triggerCharacter }) {
       const list = (folder: string): FolderEntry[] => entriesOf(path.join(path.dirname(document.uri.fsPath), folder), document.uri);
-      return completionsAt(files.of(document), document.offsetAt(position), { list }).map((completion) => itemOf(completion, document));
+      const completions = completionsAt(files.of(document), document.offsetAt(position), { list });
+      return completions.filter(({ kind }) => triggerCharacter === undefined || unasked.has(kind)).map((completion) => itemOf(completion, document));
     },
   };
   return vscode.languages.registerCompletionItemProvider(raspSelector, provider, '"', ',', ' ', '/', ':');
