@@ -17,7 +17,8 @@ export function analyseTracr(source: SourceFile): Analysis {
   if (file.diagnostics.length > 0) return { source, dialect: 'tracr', diagnostics: file.diagnostics, entries: [] };
   const module = new Module(file, new TracrGraph(source.path));
   module.run();
-  return { source, dialect: 'tracr', diagnostics: module.diagnostics, entries: module.entries() };
+  const entries = module.entries();
+  return { source, dialect: 'tracr', diagnostics: module.diagnostics, entries };
 }
 
 type Completion = { readonly kind: 'return'; readonly value: PythonValue } | { readonly kind: 'break' | 'continue' } | null;
@@ -53,6 +54,7 @@ class Module extends Evaluator {
       const value = this.global.find(name);
       if (value !== undefined && !isScalar(value) && value.kind === 's-op') found.push({ name, kind: 's-op', output: value.node, nameSpan });
     }
+    this.finishBuilding();
     return found.sort((a, b) => a.nameSpan.start - b.nameSpan.start);
   }
 
@@ -208,6 +210,7 @@ class Module extends Evaluator {
       name: title,
       parameters: parameters.map((parameter) => parameter.name),
       call: (args) => {
+        this.enter();
         const completion = this.body(body, this.bind(parameters, args, scope, `${title}()`));
         return completion?.kind === 'return' ? completion.value : null;
       },
