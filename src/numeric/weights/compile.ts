@@ -15,6 +15,7 @@ import { combine, sumOf } from './residual.ts';
 import type { FiniteBase, Linear, RealBase, Term } from './terms.ts';
 import { baseTerm, constantTerm, join, largestOf, linearForm, weighted } from './terms.ts';
 import type { Readout, TransformerWeights } from './transformer.ts';
+import { checkVocabulary } from './vocabulary.ts';
 import { castToken } from '../../rasp/interpret.ts';
 import type { AggregateOp, LengthOp, MapOp, Node, Program, Selector, SOp, TokensOp, Value, WidthOp } from '../../rasp/program.ts';
 import { describe, isNumeric } from '../../rasp/scalar.ts';
@@ -374,16 +375,6 @@ function groupEqual(keys: readonly string[]): number[] {
 /** One result a group, from its first member. */
 function pick<R>(groups: readonly number[], of: (member: number) => R): R[] {
   return Array.from({ length: Math.max(...groups) + 1 }, (_, g) => of(groups.indexOf(g)));
-}
-
-function checkVocabulary(vocabulary: readonly Value[], maxLength: number): void {
-  const fault = (message: string): CompileFault => new CompileFault({ code: 'vocabulary', message });
-  if (vocabulary.length === 0) throw fault('The vocabulary is empty. Give the tokens that an input may hold.');
-  if (!Number.isInteger(maxLength) || maxLength < 1) throw fault(`The maximal length must be a whole number above 0, and it is ${maxLength}.`);
-  if (vocabulary.includes('BOS')) throw fault('“BOS” is the model\'s own first token and cannot be in the vocabulary.');
-  const keys = vocabulary.map(valueKey);
-  const twice = vocabulary.find((_, i) => keys.indexOf(keys[i] ?? '') !== i);
-  if (twice !== undefined) throw fault(`The token ${describe(twice)} is in the vocabulary twice.`);
 }
 
 function inferSets({ output }: Program, { vocabulary, maxLength, causal = false }: CompileOptions): { sets: ReadonlyMap<SOp, readonly Value[]>; averaging: ReadonlySet<SOp> } {
