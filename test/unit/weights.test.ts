@@ -138,6 +138,12 @@ describe('transformer weights', () => {
     assert.match(problem.message, /limit/);
   });
 
+  it('name two values that 32-bit floats cannot tell apart', () => {
+    const problem = refusal(load('tokens = tokens_int;\nmean = aggregate(select(indices, indices, <=), tokens);\nx = mean == 1;'), { vocabulary: [0, 1, 1_000_000], maxLength: 4 });
+    assert.equal(problem.code, 'precision');
+    assert.match(problem.message, /^mean has to tell 0\.75 from 1,|^x has to tell 0\.75 from 1,/);
+  });
+
   it('refuse a vocabulary with BOS, with a token twice, or without any', () => {
     const program = load('x = tokens;');
     for (const vocabulary of [['a', 'BOS'], ['a', 'b', 'a'], [1, true], []]) assert.equal(refusal(program, { vocabulary, maxLength: 3 }).code, 'vocabulary');
