@@ -21,9 +21,9 @@ describe('random programs', function () {
         if (found.weights > 0) weights++;
         if (found.tables > 0) tables++;
       }),
-      { seed: 41, numRuns: 60 },
+      { seed: 41, numRuns: 40 },
     );
-    assert.ok(weights > 20 && tables > 35, `${weights} as weights, ${tables} as tables`);
+    assert.ok(weights > 12 && tables > 20, `${weights} as weights, ${tables} as tables`);
   });
 
   it('are the same function at lengths up to 32', async () => {
