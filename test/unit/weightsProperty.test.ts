@@ -16,7 +16,7 @@ describe('random programs', function () {
       fc.asyncProperty(randomProgram, fc.boolean(), async (text, causal) => {
         const program = programOfText(text);
         assert.ok(program, text);
-        const found = await agreement(program, { vocabulary, maxLength: 5, causal }, randomInputs(random, vocabulary, 5, 30));
+        const found = await agreement(program, { vocabulary, maxLength: 4, causal }, randomInputs(random, vocabulary, 4, 24));
         assert.deepEqual(found.wrong, [], text);
         if (found.weights > 0) weights++;
         if (found.tables > 0) tables++;
