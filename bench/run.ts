@@ -5,6 +5,8 @@ import { usage } from './raspbugs/plan.ts';
 const benchmarks: Readonly<Record<string, { readonly purpose: string; run(args: readonly string[]): Promise<unknown> }>> = {
   raspbugs: { purpose: `repairs generated bugs: ${usage}`, run: benchRaspBugs },
   language: { purpose: 'how long each language service takes on a 1,000-line RASP file', run: () => import('./language.ts').then(({ benchLanguage }) => benchLanguage()) },
+  compile: { purpose: 'how long the base programs take to compile into transformer weights, and their sizes', run: async () => (await import('./compile.ts')).benchCompile() },
+  'compile-property': { purpose: 'random programs as interpreter, tables and weights: COUNT SEED', run: async (args) => (await import('./compile.ts')).benchCompileProperty(args) },
   check: { purpose: 'how long a 1,000-line RASP program takes to check', run: () => import('./check.ts') },
 };
 
@@ -13,6 +15,6 @@ const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined
 if (benchmark) {
   await benchmark.run(args);
 } else {
-  console.error(['npm run bench -- NAME', ...Object.entries(benchmarks).map(([known, { purpose }]) => `  ${known.padEnd(10)}${purpose}`)].join('\n'));
+  console.error(['npm run bench -- NAME', ...Object.entries(benchmarks).map(([known, { purpose }]) => `  ${known.padEnd(18)}${purpose}`)].join('\n'));
   process.exitCode = 2;
 }

@@ -7,11 +7,20 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+interface OptionUsage {
+  readonly value: string;
+  readonly purpose: string;
+  /** One letter: `-o`. */
+  readonly short?: string;
+}
+
 export interface CommandUsage {
   readonly arguments: string;
   readonly purpose: string;
-  /** Options with a value, and what the value is. `json` and `help` are flags of every command. */
-  readonly options: Readonly<Record<string, { readonly value: string; readonly purpose: string }>>;
+  /** Options with a value, and what the value is. */
+  readonly options: Readonly<Record<string, OptionUsage>>;
+  /** Options without one, beside `json` and `help`, which every command has. */
+  readonly flags?: Readonly<Record<string, string>>;
 }
 
 const entry = { value: 'NAME', purpose: 'the s-op or function that is meant; default: the last one of the file' };
@@ -24,9 +33,21 @@ export const commands = {
     options: { entry, examples },
   },
   run: {
-    arguments: '<program> --input JSON',
-    purpose: 'runs a program on one input, a JSON list of tokens',
+    arguments: '<program|model.onnx> --input JSON',
+    purpose: 'runs a program, or a compiled one, on one input',
     options: { entry, input: { value: 'JSON', purpose: 'the input, for example \'["a", "b"]\' or \'[3, 1, 2]\'' } },
+  },
+  compile: {
+    arguments: '<program> --vocab JSON --max-length N -o FILE.onnx',
+    purpose: 'compiles a program into the ONNX model of a transformer',
+    options: {
+      entry,
+      vocab: { value: 'JSON', purpose: 'the tokens that an input may hold, for example \'["a", "b"]\'' },
+      'max-length': { value: 'NUMBER', purpose: 'the longest input, in tokens' },
+      form: { value: 'FORM', purpose: 'weights (default): a transformer; tables: the ops as tables' },
+      out: { value: 'FILE.onnx', purpose: 'where the model is written', short: 'o' },
+    },
+    flags: { causal: 'positions see themselves and earlier ones only' },
   },
   repair: {
     arguments: '<program> [--examples FILE]',
@@ -49,19 +70,22 @@ export type CommandName = keyof typeof commands;
 export const isCommand = (name: string): name is CommandName => Object.hasOwn(commands, name);
 
 export function generalHelp(): string {
-  const rows = Object.entries(commands).map(([name, { arguments: args, purpose }]) => `  ${`gradlens ${name} ${args}`.padEnd(48)}${purpose}`);
+  const rows = Object.entries(commands).map(([name, { arguments: args, purpose }]) => `  ${`gradlens ${name} ${args}`.padEnd(70)}${purpose}`);
   return ['Repairs RASP programs by gradient descent.', '', ...rows, '', 'Every command takes --json (one JSON document on stdout) and --help.'].join('\n');
 }
 
 export function commandHelp(name: CommandName): string {
   const usage: CommandUsage = commands[name];
-  const rows = Object.entries(usage.options).map(([option, { value, purpose }]) => `  ${`--${option} ${value}`.padEnd(22)}${purpose}`);
-  return [`gradlens ${name} ${usage.arguments}`.trimEnd(), `  ${usage.purpose}`, '', ...rows, `  ${'--json'.padEnd(22)}one JSON document on stdout and nothing else`].join('\n');
+  const rows = Object.entries(usage.options).map(([option, { value, purpose, short }]) => `  ${`${short ? `-${short}, ` : ''}--${option} ${value}`.padEnd(22)}${purpose}`);
+  const flags = Object.entries(usage.flags ?? {}).map(([flag, purpose]) => `  ${`--${flag}`.padEnd(22)}${purpose}`);
+  return [`gradlens ${name} ${usage.arguments}`.trimEnd(), `  ${usage.purpose}`, '', ...rows, ...flags, `  ${'--json'.padEnd(22)}one JSON document on stdout and nothing else`].join('\n');
 }
 
 export interface ParsedArguments {
   readonly positionals: readonly string[];
   readonly values: Readonly<Record<string, string | undefined>>;
+  /** Those that are given. */
+  readonly flags: ReadonlySet<string>;
   readonly help: boolean;
 }
 
@@ -69,25 +93,26 @@ export interface ParsedArguments {
 export function parseCommand(name: CommandName, args: readonly string[]): ParsedArguments {
   const usage: CommandUsage = commands[name];
   const names = Object.keys(usage.options);
+  const flags = [...Object.keys(usage.flags ?? {}), 'json', 'help'];
   const options = Object.fromEntries([
-    ...names.map((option) => [option, { type: 'string' }] as const),
-    ...['json', 'help'].map((option) => [option, { type: 'boolean' }] as const),
+    ...Object.entries(usage.options).map(([option, { short }]) => [option, { type: 'string', ...(short ? { short } : {}) }] as const),
+    ...flags.map((option) => [option, { type: 'boolean' }] as const),
   ]);
   const { tokens, values, positionals } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true });
   for (const token of tokens) {
     if (token.kind !== 'option') continue;
-    if (!Object.hasOwn(options, token.name)) throw unknownOption(token.rawName, name, names);
+    if (!Object.hasOwn(options, token.name)) throw unknownOption(token.rawName, name, [...names, ...flags]);
     if (names.includes(token.name) && (token.value === undefined || token.value === '')) {
       throw new UsageError(`${token.rawName} needs a value: ${token.rawName} ${usage.options[token.name]?.value ?? ''}`);
     }
   }
   const texts = names.map((option) => [option, values[option]] as const).filter((pair): pair is [string, string] => typeof pair[1] === 'string');
-  return { positionals, values: Object.fromEntries(texts), help: values['help'] === true };
+  return { positionals, values: Object.fromEntries(texts), flags: new Set(flags.filter((flag) => values[flag] === true)), help: values['help'] === true };
 }
 
 function unknownOption(written: string, name: CommandName, known: readonly string[]): UsageError {
-  const meant = suggestion(written.replace(/^-+/, ''), [...known, 'json', 'help']);
-  const hint = meant ? `Did you mean --${meant}?` : `Its options: ${[...known, 'json', 'help'].map((option) => `--${option}`).join(', ')}.`;
+  const meant = suggestion(written.replace(/^-+/, ''), known);
+  const hint = meant ? `Did you mean --${meant}?` : `Its options: ${known.map((option) => `--${option}`).join(', ')}.`;
   return new UsageError(`gradlens ${name} has no option ${written}. ${hint}`);
 }
 

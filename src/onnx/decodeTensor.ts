@@ -79,9 +79,9 @@ const views = {
   int32: Int32Array, int64: BigInt64Array, bool: Uint8Array,
 } as const;
 
-/** The bytes as numbers; a copy only where they lie unaligned. */
+/** The bytes as numbers; a copy (which a Buffer's own slice is not) only where they lie unaligned. */
 function view(bytes: Uint8Array, type: TensorType): TensorData {
   const View = views[type];
-  const aligned = bytes.byteOffset % View.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % View.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   return new View(aligned.buffer as ArrayBuffer, aligned.byteOffset, aligned.byteLength / View.BYTES_PER_ELEMENT);
 }

@@ -1,5 +1,5 @@
 // The finite set of values that each s-op of a program can hold, for a vocabulary and a longest input.
-import type { AggregateOp, MapOp, Node, SOp, Value } from './program.ts';
+import type { AggregateOp, MapOp, SOp, Value } from './program.ts';
 import { isSelector, nodesBelow } from './program.ts';
 import { castToken } from './interpret.ts';
 import { isNumeric, ScalarError } from './scalar.ts';
@@ -10,6 +10,11 @@ export interface ValueSetOptions {
   readonly maxLength: number;
   /** Combinations of argument values of one op above which it counts as an explosion; default 100,000. */
   readonly limit?: number;
+  /**
+   * Says, from the sets of what is below it, that an aggregate never selects more than one position: then its values
+   * pass unchanged and nothing is averaged. Default: not known of any.
+   */
+  readonly selectsOne?: (node: AggregateOp, sets: ReadonlyMap<SOp, readonly Value[]>) => boolean;
 }
 
 export interface ValueSets {
@@ -49,14 +54,14 @@ export function inferValueSets(root: SOp, options: ValueSetOptions): ValueSets |
   return { sets, averaging };
 }
 
-function sizesOf(node: SOp, sets: ReadonlyMap<Node, readonly Value[]>): number[] {
+function sizesOf(node: SOp, sets: ReadonlyMap<SOp, readonly Value[]>): number[] {
   if (node.kind === 'map') return node.args.map((arg) => sets.get(arg)?.length ?? 0);
   return node.kind === 'aggregate' ? [sets.get(node.value)?.length ?? 0] : [];
 }
 
 function setOf(
   node: SOp,
-  sets: ReadonlyMap<Node, readonly Value[]>,
+  sets: ReadonlyMap<SOp, readonly Value[]>,
   options: ValueSetOptions,
   averaging: Set<SOp>,
 ): readonly Value[] | null {
@@ -75,13 +80,14 @@ function setOf(
       return image(node, sets, options.limit ?? 100_000);
     case 'aggregate': {
       const values = sets.get(node.value) ?? [];
+      if (options.selectsOne?.(node, sets)) return distinctValues([...values, node.default]);
       if (values.some(isNumeric)) averaging.add(node);
       return means(node, values, maxLength, options.limit ?? 100_000);
     }
   }
 }
 
-function image(node: MapOp, sets: ReadonlyMap<Node, readonly Value[]>, limit: number): readonly Value[] | null {
+function image(node: MapOp, sets: ReadonlyMap<SOp, readonly Value[]>, limit: number): readonly Value[] | null {
   const domains = node.args.map((arg) => sets.get(arg) ?? []);
   const total = domains.reduce((size, domain) => size * domain.length, 1);
   if (total > limit) return null;
@@ -120,12 +126,22 @@ function attempt(compute: () => Value): Value | undefined {
   }
 }
 
+/** Equal for equal values; numbers that differ by rounding alone share a key, True has that of 1. */
+export const valueKey = (value: Value): string => {
+  if (!isNumeric(value)) return JSON.stringify(value);
+  const number = Number(value);
+  return Number.isInteger(number) ? String(number + 0) : Number(number.toPrecision(12)).toString();
+};
+
+/** As valueKey, but numbers that differ by rounding alone, and which a program can tell apart, have different keys. */
+export const exactKey = (value: Value): string => (isNumeric(value) ? String(Number(value) + 0) : JSON.stringify(value));
+
 /** One of each value; numbers that differ by rounding alone count as one, True counts as 1. */
 export function distinctValues(values: readonly (Value | undefined)[]): readonly Value[] {
   const known = new Map<string, Value>();
   for (const value of values) {
     if (value === undefined) continue;
-    const key = isNumeric(value) ? Number(Number(value).toPrecision(12)).toString() : JSON.stringify(value);
+    const key = valueKey(value);
     if (!known.has(key)) known.set(key, value);
   }
   return [...known.values()];

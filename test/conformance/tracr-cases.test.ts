@@ -2,12 +2,16 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'mocha';
+import { exportWeights } from '../../src/numeric/exportModel.ts';
+import { exportTables } from '../../src/numeric/tableModel.ts';
 import { programOf } from '../../src/rasp/analyse.ts';
 import { analyse } from '../../src/rasp/frontend.ts';
 import { interpret } from '../../src/rasp/interpret.ts';
 import type { Program, Value } from '../../src/rasp/program.ts';
 import { sameValue } from '../../src/repair/batch.ts';
 import { compileProblems } from '../../src/rasp/tracr/compileProblems.ts';
+import { Random } from '../../src/shared/random.ts';
+import { compareWithInterpreter } from '../support/compiled.ts';
 
 interface Case {
   readonly name: string;
@@ -68,6 +72,20 @@ describe("Tracr's cases", () => {
         actual.forEach((value, i) => assert.ok(sameValue(value, test.expected?.[i] ?? null), `${i}: ${String(value)}`));
       });
     }
+  }
+  for (const test of cases.filter(({ error }) => error === undefined)) {
+    const { vocab: vocabulary, max_seq_len: maxLength, causal } = test;
+    it(`are what the models compute, as weights and as tables: ${test.name}${causal ? ', causal' : ''}`, async () => {
+      const program = load(test.program);
+      const random = new Random(31);
+      const others = Array.from({ length: 60 }, (_, i) => Array.from({ length: 1 + (i % maxLength) }, () => random.pick(vocabulary)));
+      for (const form of [exportWeights, exportTables]) {
+        const model = form(program, { vocabulary, maxLength, causal });
+        assert.ok(model.ok, model.ok ? '' : model.problem.message);
+        const { compared, wrong } = await compareWithInterpreter(program, model, [test.input ?? [], ...others], causal);
+        assert.deepEqual([compared, wrong], [61, []], form.name);
+      }
+    });
   }
   it('are many', () => assert.ok(cases.length > 30));
 });

@@ -61,6 +61,44 @@ describe('command line', function () {
     assert.deepEqual(diagnostics[0].range.start, { line: 1, character: 4, offset: 17 });
   });
 
+  for (const form of ['weights', 'tables']) {
+    it(`compile writes a model that run gives the program's output with: ${form}`, async () => {
+      const model = path.join(folder, `reverse-${form}.onnx`);
+      const { code, out } = await gradlens('compile', 'bench/raspbugs/programs/reverse.py', '--vocab', '["a","b","c"]', '--max-length', '6', '--form', form, '-o', model, '--json');
+      assert.equal(code, 0);
+      const { vocab, maxLength, inputs, outputs } = JSON.parse(out) as { vocab: unknown; maxLength: number; inputs: { dims: unknown }[]; outputs: { name: string }[] };
+      assert.deepEqual([vocab, maxLength, inputs[0]?.dims, outputs[0]?.name], [['BOS', 'a', 'b', 'c'], 6, ['batch', 'positions'], 'logits']);
+      assert.deepEqual(JSON.parse((await gradlens('run', model, '--input', '["a","a","c","b"]', '--json')).out), { output: ['b', 'c', 'a', 'a'] });
+      const unknown = await gradlens('run', model, '--input', '["a","x"]');
+      assert.deepEqual([unknown.code, unknown.err], [2, 'The token "x" is not in the model\'s vocabulary: "a", "b", "c".\n']);
+      const long = await gradlens('run', model, '--input', '"abcabca"');
+      assert.equal(long.code, 2);
+      assert.match(long.err, /7 tokens, and the model was compiled for 6 at most/);
+    });
+  }
+
+  it('compile for people says the shapes; a program that cannot be compiled ends with 1 and its place', async () => {
+    const model = path.join(folder, 'hist.onnx');
+    const { code, out } = await gradlens('compile', 'bench/raspbugs/programs/hist.rasp', '--vocab', '"abcd"', '--max-length', '10', '--causal', '-o', model);
+    assert.equal(code, 0);
+    assert.match(out, /1 layer, up to 1 head .*\n {2}input {3}tokens int64 \[batch, length \+ 1\].*\n {2}output {2}logits float32 \[batch, length \+ 1, 11\]/);
+    assert.deepEqual(JSON.parse((await gradlens('run', model, '--input', '"abaa"', '--json')).out), { output: [1, 1, 2, 3] });
+    const source = file('whole.rasp', 'x = indices;\ny = x + length;\n');
+    const causal = await gradlens('compile', source, '--vocab', '"ab"', '--max-length', '4', '--causal', '-o', model, '--json');
+    assert.equal(causal.code, 1);
+    const { diagnostics } = JSON.parse(causal.out) as { diagnostics: { code: string; range: { file: string; start: { line: number } } }[] };
+    assert.deepEqual([diagnostics[0]?.code, diagnostics[0]?.range.file, diagnostics[0]?.range.start.line], ['compile-causal', source, 1]);
+  });
+
+  it('run refuses models that are broken or none of ours', async () => {
+    const model = path.join(folder, 'cut.onnx');
+    await gradlens('compile', 'bench/raspbugs/programs/hist.rasp', '--vocab', '"ab"', '--max-length', '4', '-o', model);
+    writeFileSync(model, readFileSync(model).subarray(0, 500));
+    const { code, err } = await gradlens('run', model, '--input', '"ab"');
+    assert.equal(code, 2);
+    assert.match(err, /cut\.onnx is not a usable ONNX model/);
+  });
+
   it('check ends with 0 for a right program, and with 1 where examples fail', async () => {
     assert.equal((await gradlens('check', 'samples/palindrome.rasp')).code, 0);
     const { code, out } = await gradlens('check', 'samples/sort.rasp', '--json');
@@ -151,6 +189,13 @@ describe('command line', function () {
     [['repair', 'samples/sort.rasp', '--examples'], /needs a value/],
     [['repair', 'samples/sort.rasp', 'samples/hist.py'], /One program at a time/],
     [['run', 'samples/sort.rasp'], /The input is missing/],
+    [['run', 'absent.onnx', '--input', '[1]'], /There is no file “absent\.onnx”/],
+    [['compile', 'samples/sort.rasp', '--max-length', '5', '-o', 'x.onnx'], /The vocabulary is missing/],
+    [['compile', 'samples/sort.rasp', '--vocab', '[1]', '-o', 'x.onnx'], /--max-length must be a whole number above 0/],
+    [['compile', 'samples/sort.rasp', '--vocab', '[1]', '--max-length', '5'], /Give -o FILE\.onnx/],
+    [['compile', 'samples/sort.rasp', '--vocab', '[1]', '--max-length', '5', '-o', 'samples/sort.rasp'], /must end with \.onnx/],
+    [['compile', 'samples/sort.rasp', '--vocab', '[1]', '--max-length', '5', '-o', 'x.onnx', '--form', 'lora'], /The forms: weights, tables/],
+    [['compile', 'samples/sort.rasp', '--vocab', '[1, 1]', '--max-length', '5', '-o', 'x.onnx'], /in the vocabulary twice/],
     [['run', 'samples/sort.rasp', '--input', 'hello'], /not JSON/],
     [['run', 'samples/sort.rasp', '--input', '[[1]]'], /no list of numbers/],
     [['check'], /Which program\?/],

@@ -98,6 +98,14 @@ def main(limit: int = 3):
     }
   });
 
+  it('can be run any number of times: the step limit is one of building', () => {
+    const text = 'from tracr.rasp import rasp\n\ndef twice(x):\n    return sum([x for _ in range(150)]) / 75\n\ndef f():\n    return rasp.Map(lambda x: twice(x), rasp.tokens)\n';
+    const program = programOf(analyse({ path: 'p.py', text }));
+    assert.ok(program);
+    const input = Array.from({ length: 15_000 }, (_, i) => i);
+    assert.deepEqual(interpret(program, input), input.map((x) => 2 * x));
+  });
+
   it('never throws on a damaged text, and every diagnostic lies in it', () => {
     const sources = basePrograms.map(({ name }) => sourceOf(name, 'tracr'));
     const junk = fc.constantFrom('', '(', ')', ':', '\n', '    ', 'lambda', '"', "f'{", '[', ',', '==', '\u0000', '💥', 'for x in', 'return');

@@ -22,7 +22,6 @@ export function carriedOut(file: PythonFile, module: Module): Analysis {
   const source = { path: file.path, text: file.text };
   if (file.diagnostics.length > 0) return { source, dialect: 'tracr', diagnostics: file.diagnostics, entries: [] };
   module.run();
-  // The entries are carried out too, and may add diagnostics.
   const entries = module.entries();
   return { source, dialect: 'tracr', diagnostics: module.diagnostics, entries };
 }
@@ -61,6 +60,7 @@ export class Module extends Evaluator {
       const value = this.global.find(name);
       if (value !== undefined && !isScalar(value) && value.kind === 's-op') found.push({ name, kind: 's-op', output: value.node, nameSpan });
     }
+    this.finishBuilding();
     return found.sort((a, b) => a.nameSpan.start - b.nameSpan.start);
   }
 
@@ -216,6 +216,7 @@ export class Module extends Evaluator {
       name: title,
       parameters: parameters.map((parameter) => parameter.name),
       call: (args) => {
+        this.enter();
         const completion = this.body(body, this.bind(parameters, args, scope, `${title}()`));
         return completion?.kind === 'return' ? completion.value : null;
       },

@@ -43,6 +43,7 @@ interface Parameter {
 
 export abstract class Evaluator {
   private steps = 0;
+  private built = false;
   private depth = 0;
 
   constructor(
@@ -70,6 +71,17 @@ export abstract class Evaluator {
   protected resetBudget(): void {
     this.steps = 0;
     this.depth = 0;
+  }
+
+  /** From now on functions are called from outside, element by element, and each call has a step budget of its own. */
+  protected finishBuilding(): void {
+    this.resetBudget();
+    this.built = true;
+  }
+
+  /** A function of the file is called. */
+  protected enter(): void {
+    if (this.built && this.depth === 0) this.steps = 0;
   }
 
   evaluate(node: SyntaxNode, scope: Scope): PythonValue {
@@ -281,7 +293,10 @@ export abstract class Evaluator {
       name: this.textOf(node),
       isLambda: true,
       parameters: parameters.map(({ name }) => name),
-      call: (args) => this.evaluate(body, this.bind(parameters, args, scope, 'the lambda')),
+      call: (args) => {
+        this.enter();
+        return this.evaluate(body, this.bind(parameters, args, scope, 'the lambda'));
+      },
     };
   }
 
