@@ -28,6 +28,11 @@ export const commands = {
     purpose: 'runs a program on one input, a JSON list of tokens',
     options: { entry, input: { value: 'JSON', purpose: 'the input, for example \'["a", "b"]\' or \'[3, 1, 2]\'' } },
   },
+  repl: {
+    arguments: '[program]',
+    purpose: 'runs RASP statements as you type them, or as a pipe gives them; the program is loaded first',
+    options: {},
+  },
   repair: {
     arguments: '<program> [--examples FILE]',
     purpose: 'repairs a program from examples of right behaviour',
@@ -63,6 +68,7 @@ export interface ParsedArguments {
   readonly positionals: readonly string[];
   readonly values: Readonly<Record<string, string | undefined>>;
   readonly help: boolean;
+  readonly json: boolean;
 }
 
 /** @throws UsageError for unknown options and missing values, with the option that was probably meant. */
@@ -82,7 +88,7 @@ export function parseCommand(name: CommandName, args: readonly string[]): Parsed
     }
   }
   const texts = names.map((option) => [option, values[option]] as const).filter((pair): pair is [string, string] => typeof pair[1] === 'string');
-  return { positionals, values: Object.fromEntries(texts), help: values['help'] === true };
+  return { positionals, values: Object.fromEntries(texts), help: values['help'] === true, json: values['json'] === true };
 }
 
 function unknownOption(written: string, name: CommandName, known: readonly string[]): UsageError {

@@ -9,5 +9,5 @@ export function analyseRasp(source: SourceFile, options: AnalyseOptions = {}): A
   const tracer = new FileTracer(file, options);
   tracer.run();
   const diagnostics = [...file.diagnostics, ...tracer.diagnostics].sort((a, b) => a.span.start - b.span.start);
-  return { source, dialect: 'rasp', diagnostics, entries: tracer.entries() };
+  return { source, dialect: 'rasp', diagnostics, entries: tracer.entries(), definitions: tracer.definitions(), runningExample: tracer.runningExample };
 }

@@ -14,10 +14,12 @@ import { iterate } from './builtins.ts';
 /** What is wrong with a Tracr file and what can be run in it. Never throws for any text. */
 export function analyseTracr(source: SourceFile): Analysis {
   const file = parsePython(source.path, source.text);
-  if (file.diagnostics.length > 0) return { source, dialect: 'tracr', diagnostics: file.diagnostics, entries: [] };
+  if (file.diagnostics.length > 0) return { source, dialect: 'tracr', diagnostics: file.diagnostics, entries: [], definitions: [], runningExample: undefined };
   const module = new Module(file, new TracrGraph(source.path));
   module.run();
-  return { source, dialect: 'tracr', diagnostics: module.diagnostics, entries: module.entries() };
+  const entries = module.entries();
+  const definitions = entries.map(({ name, output, nameSpan }) => ({ name, node: output, nameSpan }));
+  return { source, dialect: 'tracr', diagnostics: module.diagnostics, entries, definitions, runningExample: undefined };
 }
 
 type Completion = { readonly kind: 'return'; readonly value: PythonValue } | { readonly kind: 'break' | 'continue' } | null;
