@@ -77,6 +77,7 @@ function drawnMatrix(node: Selector, evaluation: Evaluation, namer: Namer, layer
 /** Names for all ops: the source's, or the formula where it is short. */
 class Namer {
   private readonly names = new Map<Node, string>();
+  private readonly counts = { selector: 0, 's-op': 0 };
 
   /** @param nodes inputs before users, the last one is called `rootName` */
   constructor(
@@ -97,7 +98,10 @@ class Namer {
     if (node.kind === 'constant') return describe(node.value);
     if (node.name !== undefined) return node.name;
     const formula = this.formula(node);
-    return formula.length <= longestName ? formula : `${isSelector(node) ? 'selector' : 's-op'} ${node.id}`;
+    if (formula.length <= longestName) return formula;
+    const kind = isSelector(node) ? 'selector' : 's-op';
+    this.counts[kind] += 1;
+    return `${kind} ${this.counts[kind]}`;
   }
 
   formula(node: Node): string {

@@ -1,6 +1,9 @@
 // What the editor and its worker process say to each other: everything that computes runs on the other side.
 import type { Span, Diagnostic } from '../rasp/diagnostic.ts';
+import type { SourceFile } from '../rasp/analyse.ts';
 import type { Dialect } from '../rasp/program.ts';
+import type { ReplReply } from '../rasp/repl/session.ts';
+import type { Drawing } from '../shared/drawing.ts';
 import type { Provider } from '../runtime/protocol.ts';
 import type { RepairMethod, RepairProgress, RepairRefusal, RepairResult } from './types.ts';
 
@@ -32,7 +35,23 @@ export interface ProvidersRequest {
   readonly id: number;
   readonly hostPath: string;
 }
-export type WorkerRequest = CheckRequest | RepairCall | ProvidersRequest;
+/** A step of the process's one interactive session; `open` starts it anew, with a file as the editor holds it. */
+export interface ReplRequest {
+  readonly type: 'repl';
+  readonly id: number;
+  readonly step:
+    | { readonly kind: 'open'; readonly consolePath: string; readonly file: SourceFile | null }
+    | { readonly kind: 'line'; readonly text: string }
+    | { readonly kind: 'cancel' };
+}
+/** The picture of the op at an offset, on the running example; of the default entry where no op is. */
+export interface DrawRequest {
+  readonly type: 'draw';
+  readonly id: number;
+  readonly file: WorkerFile;
+  readonly offset: number;
+}
+export type WorkerRequest = CheckRequest | RepairCall | ProvidersRequest | ReplRequest | DrawRequest;
 
 export interface FailingExample {
   readonly span: Span;
@@ -66,10 +85,20 @@ export interface ProvidersReply {
   readonly id: number;
   readonly text: string;
 }
+export interface ReplAnswer {
+  readonly type: 'repl';
+  readonly id: number;
+  readonly reply: ReplReply;
+}
+export interface DrawnReply {
+  readonly type: 'drawn';
+  readonly id: number;
+  readonly result: { readonly drawing: Drawing; readonly span: Span } | { readonly problem: string };
+}
 /** A bug on the other side, told with its message. */
 export interface FailedReply {
   readonly type: 'failed';
   readonly id: number;
   readonly message: string;
 }
-export type WorkerReply = CheckedReply | ProgressReply | RepairedReply | ProvidersReply | FailedReply;
+export type WorkerReply = CheckedReply | ProgressReply | RepairedReply | ProvidersReply | ReplAnswer | DrawnReply | FailedReply;

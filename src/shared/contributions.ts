@@ -8,6 +8,9 @@ export const commands = {
   runExamples: 'gradlens.runExamples',
   openPanel: 'gradlens.openRepairPanel',
   providers: 'gradlens.showProviders',
+  repl: 'gradlens.openRepl',
+  draw: 'gradlens.draw',
+  showRuns: 'gradlens.showRepairRuns',
 } as const;
 
 export const settings = {
@@ -24,4 +27,6 @@ export const contextKeys = {
 
 export const raspLanguage = 'rasp';
 export const repairPanel = 'gradlens.repairPanel';
+export const drawPanel = 'gradlens.drawPanel';
+export const runsPanel = 'gradlens.runsPanel';
 export const patchedScheme = 'gradlens-patched';
