@@ -9,7 +9,7 @@ export interface NodeAt {
   readonly name: string;
 }
 
-/** The innermost op whose text, or whose name, is at the offset; undefined where none is. */
+/** The innermost op whose text, or whose name, is at the offset, else what its line defines; undefined where that is nothing. */
 export function nodeAt(analysis: Analysis, offset: number): NodeAt | undefined {
   const { source } = analysis;
   let best: { span: Span; node: Node } | undefined;
@@ -21,10 +21,17 @@ export function nodeAt(analysis: Analysis, offset: number): NodeAt | undefined {
   const word = wordAt(source.text, offset);
   const named = word === undefined ? undefined : analysis.definitions.findLast(({ name }) => name === word);
   if (named !== undefined && (word?.length ?? 0) < (best === undefined ? Infinity : lengthOf(best.span))) return { node: named.node, name: named.name };
-  if (best === undefined) return undefined;
+  if (best === undefined) return onLine(analysis, offset);
   const { node, span } = best;
   const definition = analysis.definitions.findLast((one) => one.node === node);
   return { node, name: definition?.name ?? node.name ?? shortened(source.text.slice(span.start, span.end)) };
+}
+
+/** What the line of the offset defines: the cursor may stand behind the statement. */
+function onLine({ source: { text }, definitions }: Analysis, offset: number): NodeAt | undefined {
+  const start = text.lastIndexOf('\n', offset - 1) + 1;
+  const found = definitions.findLast(({ nameSpan }) => nameSpan.start >= start && nameSpan.end <= offset && !text.slice(start, offset).includes('\n'));
+  return found && { node: found.node, name: found.name };
 }
 
 const lengthOf = ({ start, end }: Span): number => end - start;

@@ -120,8 +120,8 @@ function factRows(a: RunDetail, b: RunDetail): HTMLElement[] {
     ['Provider', ({ provider }) => provider || '–'],
     ['Patch', ({ summary }) => summary || 'none'],
   ];
-  const head = element('tr', {}, element('td'), ...names.map((name) => element('th', { scope: 'col', class: `run-${name}` }, name)));
-  return [head, ...facts.map(([name, of]) => element('tr', {}, element('th', { scope: 'row' }, name), element('td', {}, of(a)), element('td', {}, of(b))))];
+  const head = element('tr', {}, element('th', { class: 'fact' }), ...names.map((name) => element('th', { scope: 'col', class: `run-${name}` }, name)));
+  return [head, ...facts.map(([name, of]) => element('tr', {}, element('th', { scope: 'row', class: 'fact' }, name), element('td', {}, of(a)), element('td', {}, of(b))))];
 }
 
 function pointRows(name: string, { points }: RunDetail): HTMLElement[] {

@@ -94,6 +94,9 @@ describe('op at the cursor', () => {
     assert.equal(at(sortText, '(before)', 'before')?.node.kind, 'or');
     assert.equal(at(sortText, 'place, indices', 'place')?.name, 'place');
   });
+  it('is what the line defines where the cursor stands behind the statement', () => {
+    assert.equal(nodeAt(analysed(sortText), sortText.indexOf('\nsorted'))?.name, 'place');
+  });
   it('is the innermost expression otherwise', () => {
     assert.equal(at(sortText, 'select(place, indices')?.node.kind, 'select');
     assert.equal(at(sortText, 'aggregate')?.node.kind, 'aggregate');
