@@ -77,6 +77,8 @@ function drawnMatrix(node: Selector, evaluation: Evaluation, namer: Namer, layer
 /** Names for all ops: the source's, or the formula where it is short. */
 class Namer {
   private readonly names = new Map<Node, string>();
+  /** Nodes that are named by a formula with operators. */
+  private readonly composite = new Set<Node>();
   private readonly counts = { selector: 0, 's-op': 0 };
 
   /** @param nodes inputs before users, the last one is called `rootName` */
@@ -94,11 +96,20 @@ class Namer {
     return this.names.get(node) ?? `op ${node.id}`;
   }
 
+  /** As an operand: in parentheses where the name is a formula with operators. */
+  private operand(node: Node): string {
+    const name = this.name(node);
+    return this.composite.has(node) ? `(${name})` : name;
+  }
+
   private chosen(node: Node): string {
     if (node.kind === 'constant') return describe(node.value);
     if (node.name !== undefined) return node.name;
     const formula = this.formula(node);
-    if (formula.length <= longestName) return formula;
+    if (formula.length <= longestName) {
+      if (['map', 'and', 'or', 'not'].includes(node.kind)) this.composite.add(node);
+      return formula;
+    }
     const kind = isSelector(node) ? 'selector' : 's-op';
     this.counts[kind] += 1;
     return `${kind} ${this.counts[kind]}`;
@@ -116,9 +127,9 @@ class Namer {
         return `select(${this.name(node.keys)}, ${this.name(node.queries)}, ${node.predicate.label})`;
       case 'and':
       case 'or':
-        return `${this.name(node.left)} ${node.kind} ${this.name(node.right)}`;
+        return `${this.operand(node.left)} ${node.kind} ${this.operand(node.right)}`;
       case 'not':
-        return `not ${this.name(node.operand)}`;
+        return `not ${this.operand(node.operand)}`;
       case 'constant':
         return describe(node.value);
       case 'tokens':
@@ -135,7 +146,7 @@ class Namer {
     if (this.dialect === 'tracr') return `${label} of ${args.map((arg) => this.name(arg)).join(', ')}`;
     return label.replace(/"[^"]*"|\b[xyz]\b/gu, (part) => {
       const arg = args['xyz'.indexOf(part)];
-      return arg === undefined || part.length > 1 ? part : this.name(arg);
+      return arg === undefined || part.length > 1 ? part : this.operand(arg);
     });
   }
 }

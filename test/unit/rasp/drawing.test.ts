@@ -70,7 +70,7 @@ describe('drawing', () => {
 
   it('writes formulas in the names of the program, strings left alone', () => {
     const { ops } = draw('n = indices + 1;\nv = "x" if n == 2 else tokens;\n', 'v', 'ab');
-    assert.equal(ops.at(-1)?.formula, '"x" if n == 2 else tokens_str');
+    assert.equal(ops.at(-1)?.formula, '"x" if (n == 2) else tokens_str');
   });
 
   it('leaves ops out that no page could show', () => {
