@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { basePrograms, fileNameOf, sourceOf } from './raspbugs/programs.ts';
-import { quantile } from './raspbugs/report.ts';
+import { quantile } from './raspbugs/statistics.ts';
 import { exportWeights } from '../src/numeric/exportModel.ts';
 import type { TransformerShape } from '../src/numeric/weights/transformer.ts';
 import { shapeOf } from '../src/numeric/weights/transformer.ts';

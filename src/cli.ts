@@ -7,6 +7,7 @@ import { compile } from './cli/compile.ts';
 import type { Environment, ExitCode, Outcome } from './cli/outcome.ts';
 import { providers } from './cli/providers.ts';
 import { repair } from './cli/repair.ts';
+import { repl } from './cli/repl.ts';
 import { run } from './cli/run.ts';
 import type { CommandName, ParsedArguments } from './cli/usage.ts';
 import { commandHelp, generalHelp, isCommand, parseCommand, unknownCommand, UsageError } from './cli/usage.ts';
@@ -14,7 +15,7 @@ import { CancellationSource, CancelledError } from './shared/cancellation.ts';
 
 type Command = (args: ParsedArguments, environment: Environment) => Outcome | Promise<Outcome>;
 
-const handlers: Record<CommandName, Command> = { check, run, compile, repair, providers: (_args, environment) => providers(environment) };
+const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, providers: (_args, environment) => providers(environment) };
 
 /** What shells expect of a program that Ctrl-C ended. */
 const INTERRUPTED = 130;

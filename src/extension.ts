@@ -1,12 +1,15 @@
 // The composition root: builds the services and registers the features.
 import type * as vscode from 'vscode';
 import { Checks } from './editor/diagnostics.ts';
+import { DrawPanel } from './editor/drawPanel.ts';
 import { registerRunExamples } from './editor/exampleCommand.ts';
 import { ExampleTests } from './editor/exampleTests.ts';
 import { registerLanguage } from './editor/language/register.ts';
 import { registerLenses } from './editor/lenses.ts';
 import { registerProviders } from './editor/providersCommand.ts';
 import { RepairFeature } from './editor/repairFeature.ts';
+import { registerRepl } from './editor/repl.ts';
+import { RunsPanel } from './editor/runsPanel.ts';
 import { createServices } from './editor/services.ts';
 
 /** What the extension gives to those that activate it: the parts that its own tests look at. */
@@ -14,14 +17,24 @@ export interface GradLens {
   readonly checks: Checks;
   readonly repairs: RepairFeature;
   readonly tests: ExampleTests;
+  readonly drawings: DrawPanel;
+  readonly runs: RunsPanel;
 }
 
 export function activate(context: vscode.ExtensionContext): GradLens {
   const services = createServices(context);
   const checks = new Checks(services);
   const repairs = new RepairFeature(services, checks);
-  context.subscriptions.push(checks, repairs, registerLenses(checks), registerRunExamples(checks), registerProviders(services));
+  const drawings = new DrawPanel(services);
+  const runs = new RunsPanel(services, repairs);
   const tests = new ExampleTests(services);
-  context.subscriptions.push(registerLanguage(services), tests);
-  return { checks, repairs, tests };
+  context.subscriptions.push(checks, repairs, drawings, runs, tests);
+  context.subscriptions.push(
+    registerLanguage(services),
+    registerLenses(checks),
+    registerRunExamples(checks),
+    registerRepl(services, drawings),
+    registerProviders(services),
+  );
+  return { checks, repairs, tests, drawings, runs };
 }

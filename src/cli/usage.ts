@@ -49,6 +49,11 @@ export const commands = {
     },
     flags: { causal: 'positions see themselves and earlier ones only' },
   },
+  repl: {
+    arguments: '[program]',
+    purpose: 'runs RASP statements as you type them, or as a pipe gives them; the program is loaded first',
+    options: {},
+  },
   repair: {
     arguments: '<program> [--examples FILE]',
     purpose: 'repairs a program from examples of right behaviour',
@@ -87,6 +92,7 @@ export interface ParsedArguments {
   /** Those that are given. */
   readonly flags: ReadonlySet<string>;
   readonly help: boolean;
+  readonly json: boolean;
 }
 
 /** @throws UsageError for unknown options and missing values, with the option that was probably meant. */
@@ -107,7 +113,7 @@ export function parseCommand(name: CommandName, args: readonly string[]): Parsed
     }
   }
   const texts = names.map((option) => [option, values[option]] as const).filter((pair): pair is [string, string] => typeof pair[1] === 'string');
-  return { positionals, values: Object.fromEntries(texts), flags: new Set(flags.filter((flag) => values[flag] === true)), help: values['help'] === true };
+  return { positionals, values: Object.fromEntries(texts), flags: new Set(flags.filter((flag) => values[flag] === true)), help: values['help'] === true, json: values['json'] === true };
 }
 
 function unknownOption(written: string, name: CommandName, known: readonly string[]): UsageError {

@@ -1,9 +1,9 @@
 // The repair panel: shows one run as it goes, and asks for what its buttons say.
-import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import type { RepairRun } from './repairRun.ts';
 import { outputText } from './repairRun.ts';
 import type { Services } from './services.ts';
+import { pageHtml, pageOptions } from './webviewPage.ts';
 import { repairPanel } from '../shared/contributions.ts';
 import type { FromPanel, PanelState, SourceLine, ToPanel } from '../shared/messages.ts';
 import { isFromPanel } from '../shared/messages.ts';
@@ -44,10 +44,10 @@ export class RepairPanel implements vscode.Disposable {
       repairPanel,
       vscode.l10n.t('GradLens Repair'),
       { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
-      { enableScripts: true, localResourceRoots: [vscode.Uri.joinPath(extensionUri, 'dist', 'webview')] },
+      pageOptions(extensionUri),
     );
     panel.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'icon.svg');
-    panel.webview.html = this.html(panel.webview);
+    panel.webview.html = pageHtml(panel.webview, extensionUri, 'repair', 'GradLens Repair');
     panel.webview.onDidReceiveMessage((message: unknown) => {
       if (!isFromPanel(message)) return;
       if (message.type === 'ready') this.snapshot();
@@ -91,8 +91,7 @@ export class RepairPanel implements vscode.Disposable {
     const { run } = this;
     if (!run) return emptyState();
     const { document } = run;
-    const lineOf = (offset: number): number => document.positionAt(offset).line + 1;
-    const tried = run.result && run.result.status !== 'refused' ? run.result.tried : [];
+    const lineOf = (offset: number): number => lineAt(run.text, offset);
     return {
       status: run.status,
       file: vscode.workspace.asRelativePath(document.uri),
@@ -110,25 +109,9 @@ export class RepairPanel implements vscode.Disposable {
           }
         : null,
       summary: run.patch?.summary ?? '',
-      tried,
+      tried: run.outcome?.tried ?? [],
       canApply: run.patch !== null,
     };
-  }
-
-  private html(webview: vscode.Webview): string {
-    const nonce = randomBytes(16).toString('base64');
-    const uri = (name: string): string => webview.asWebviewUri(vscode.Uri.joinPath(this.services.extensionUri, 'dist', 'webview', name)).toString();
-    return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src ${webview.cspSource} 'unsafe-inline'; font-src ${webview.cspSource}; script-src 'nonce-${nonce}';">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="${uri('repair.css')}">
-<title>GradLens Repair</title>
-</head>
-<body><main id="app"></main><script nonce="${nonce}" src="${uri('repair.js')}"></script></body>
-</html>`;
   }
 
   dispose(): void {
@@ -142,6 +125,9 @@ function emptyState(): PanelState {
   const message = vscode.l10n.t('Nothing has been repaired yet. Open a RASP program with examples and run “GradLens: Repair Program”.');
   return { status: 'idle', file: '', stage: '', message, points: [], lines: [], suspects: [], sample: null, summary: '', tried: [], canApply: false };
 }
+
+/** Counted from 1. */
+export const lineAt = (text: string, offset: number): number => text.slice(0, offset).split('\n').length;
 
 function sourceLines(run: RepairRun): SourceLine[] {
   const starts = [0];

@@ -6,13 +6,29 @@ import { failingExample } from './diagnostics.ts';
 import { dialectOfDocument, rangeOf, workspaceEdit } from './documents.ts';
 import { RepairPanel } from './panel.ts';
 import { RepairRun } from './repairRun.ts';
+import type { RunRecord } from './runRecord.ts';
 import type { Services } from './services.ts';
 import { editsBetween } from '../repair/patch.ts';
 import type { Patch } from '../repair/types.ts';
 import { commands, contextKeys, patchedScheme, raspLanguage } from '../shared/contributions.ts';
 
 const SUSPECTS_SHOWN = 3;
+/** While it runs, a run is kept so often. */
+const KEEP_MS = 2000;
 const documentSelector: vscode.DocumentSelector = [{ language: raspLanguage }, { language: 'python' }];
+
+/** Unsaved documents of an earlier session are gone: the text of the run stands in for them. */
+async function documentOf({ uri, text, language }: RunRecord): Promise<vscode.TextDocument> {
+  const parsed = vscode.Uri.parse(uri);
+  const known = vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri && (!document.isUntitled || document.getText() === text));
+  if (known) return known;
+  try {
+    if (parsed.scheme !== 'untitled') return await vscode.workspace.openTextDocument(parsed);
+  } catch {
+    // The file is gone.
+  }
+  return vscode.workspace.openTextDocument({ content: text, language });
+}
 
 export class RepairFeature implements vscode.Disposable, vscode.CodeActionProvider, vscode.TextDocumentContentProvider {
   run: RepairRun | null = null;
@@ -21,6 +37,9 @@ export class RepairFeature implements vscode.Disposable, vscode.CodeActionProvid
   private readonly status = vscode.window.createStatusBarItem(vscode.StatusBarAlignment.Left, 0);
   private readonly patchChanged = new vscode.EventEmitter<vscode.Uri>();
   readonly onDidChange = this.patchChanged.event;
+  private readonly kept = new vscode.EventEmitter<void>();
+  /** The runs that are kept are others than before. */
+  readonly onDidKeep = this.kept.event;
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(
@@ -33,6 +52,7 @@ export class RepairFeature implements vscode.Disposable, vscode.CodeActionProvid
       this.suspects,
       this.status,
       this.patchChanged,
+      this.kept,
       this.panel,
       command(commands.repair, () => this.repairActive()),
       command(commands.cancel, () => this.run?.cancel()),
@@ -83,7 +103,14 @@ export class RepairFeature implements vscode.Disposable, vscode.CodeActionProvid
     await this.context(contextKeys.repairing, true);
     await this.context(contextKeys.hasPatch, false);
     this.panel.show(run);
-    const watch = run.onDidChange(() => this.showCourse(run));
+    let keptAt = Date.now();
+    const watch = run.onDidChange(() => {
+      this.showCourse(run);
+      if (run.status !== 'running' || Date.now() - keptAt < KEEP_MS) return;
+      keptAt = Date.now();
+      void this.keep(run);
+    });
+    void this.keep(run);
     try {
       await vscode.window.withProgress(
         { location: vscode.ProgressLocation.Window, title: vscode.l10n.t('GradLens: repairing') },
@@ -91,9 +118,33 @@ export class RepairFeature implements vscode.Disposable, vscode.CodeActionProvid
       );
     } finally {
       watch.dispose();
+      void this.keep(run);
       if (this.run === run) await this.end(run);
     }
     return run;
+  }
+
+  private async keep(run: RepairRun): Promise<void> {
+    await this.services.runs.save(run.record());
+    this.kept.fire();
+  }
+
+  /** Shows a run that was kept, as if it had just ended; its document, if it is still there. */
+  async reopen(record: RunRecord): Promise<boolean> {
+    if (this.run?.status === 'running') {
+      if (this.run.id === record.id) this.panel.show(this.run);
+      else void vscode.window.showInformationMessage(vscode.l10n.t('A repair is running. Cancel it before you open another run.'));
+      return this.run.id === record.id;
+    }
+    const document = await documentOf(record);
+    this.run?.dispose();
+    const run = new RepairRun(document, this.services, record);
+    this.run = run;
+    this.suspects.clear();
+    this.panel.show(run);
+    await this.context(contextKeys.hasPatch, run.patch !== null);
+    this.markSuspects(run);
+    return true;
   }
 
   private async end(run: RepairRun): Promise<void> {

@@ -1,6 +1,9 @@
 // One repair of one document: its course, its result, and whether that still fits the text.
+import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 import { dialectOfDocument } from './documents.ts';
+import type { RunOutcome, RunRecord } from './runRecord.ts';
+import { recordVersion } from './runRecord.ts';
 import type { Services } from './services.ts';
 import type { Patch, RepairMethod, RepairProgress, RepairRefusal, RepairResult, Suspect } from '../repair/types.ts';
 import type { Span } from '../rasp/diagnostic.ts';
@@ -16,38 +19,69 @@ export class RepairRun {
   private readonly changed = new vscode.EventEmitter<void>();
   readonly onDidChange = this.changed.event;
   readonly cancellation = new vscode.CancellationTokenSource();
+  /** Sorts by the time. */
+  readonly id: string;
+  readonly startedAt: number;
   readonly text: string;
-  status: PanelState['status'] = 'running';
+  readonly method: RepairMethod;
+  status: Exclude<PanelState['status'], 'idle'> = 'running';
   stage = 'check';
   message = vscode.l10n.t('Starting.');
   suspects: readonly Suspect[] = [];
   moving: readonly Span[] = [];
   points: ChartPoint[] = [];
   sample: RepairProgress['sample'];
-  result: RepairResult | RepairRefusal | null = null;
+  outcome: RunOutcome | null = null;
 
+  /** @param record of an earlier run, to be shown again */
   constructor(
     readonly document: vscode.TextDocument,
     private readonly services: Services,
+    record?: RunRecord,
   ) {
-    this.text = document.getText();
+    this.startedAt = record?.startedAt ?? Date.now();
+    this.id = record?.id ?? `${this.startedAt}-${randomUUID()}`;
+    this.text = record?.text ?? document.getText();
+    this.method = (record?.method as RepairMethod | undefined) ?? this.configuration().get<RepairMethod>(settings.method, 'auto');
+    if (record) this.restore(record);
+  }
+
+  private restore({ status, stage, message, suspects, moving, points, sample, outcome }: RunRecord): void {
+    Object.assign(this, { status, stage, message, suspects, moving, points: [...points], outcome });
+    if (sample) this.sample = sample;
+  }
+
+  /** Everything that is kept of it. */
+  record(): RunRecord {
+    const { id, startedAt, document, text, method, status, stage, message, suspects, moving, points, sample, outcome } = this;
+    return {
+      version: recordVersion, id, startedAt, pid: process.pid, uri: document.uri.toString(), file: vscode.workspace.asRelativePath(document.uri),
+      language: document.languageId, text, method, status, stage, message,
+      suspects: suspects.map(({ span, label, score }) => ({ span, label, score })), moving: [...moving], points: [...points],
+      sample: sample ? { input: [...sample.input], target: [...sample.target], before: copied(sample.before), output: copied(sample.output) } : null,
+      outcome,
+    };
   }
 
   get patch(): Patch | null {
-    return this.result && this.result.status !== 'refused' ? this.result.patch : null;
+    return this.outcome?.patch ?? null;
+  }
+
+  private configuration(): vscode.WorkspaceConfiguration {
+    return vscode.workspace.getConfiguration(settings.section, this.document);
   }
 
   /** Runs in the worker; ends in a result, a refusal or a message, never in an exception. */
   async run(): Promise<void> {
     const dialect = dialectOfDocument(this.document);
     if (!dialect) return this.end('failed', vscode.l10n.t('This file is no RASP program.'));
-    const configuration = vscode.workspace.getConfiguration(settings.section, this.document);
+    const configuration = this.configuration();
     try {
       const reply = await this.services.repairer.call(
         {
           type: 'repair',
           file: { path: this.document.uri.fsPath, text: this.text, dialect },
-          method: configuration.get<RepairMethod>(settings.method, 'auto'),
+          method: this.method,
           budgetMillis: 1000 * configuration.get<number>(settings.timeBudgetSeconds, 60),
           provider: configuration.get<Provider | 'auto'>(settings.provider, 'auto'),
           hostPath: this.services.hostPath,
@@ -80,17 +114,17 @@ export class RepairRun {
   }
 
   private finish(result: RepairResult | RepairRefusal): void {
-    this.result = result;
     if (result.status === 'refused') {
       return this.end('refused', result.diagnostics[0]?.message ?? vscode.l10n.t('The program cannot be repaired as it is.'));
     }
+    this.outcome = outcomeOf(result);
     this.suspects = result.suspects;
     this.points = result.trajectory.map(({ loss, ...point }) => ({ ...point, loss: Number.isFinite(loss) ? loss : null }));
     if (result.patch) this.moving = result.patch.edits.map(({ span }) => span);
     this.end(result.status, summaryOf(result));
   }
 
-  private end(status: PanelState['status'], message: string): void {
+  private end(status: RepairRun['status'], message: string): void {
     this.status = status;
     this.message = message;
     this.changed.fire();
@@ -101,6 +135,12 @@ export class RepairRun {
     this.cancellation.dispose();
     this.changed.dispose();
   }
+}
+
+const copied = <T>(values: readonly T[] | null): T[] | null => (values === null ? null : [...values]);
+
+function outcomeOf({ method, exact, patch, tried, evaluations, millis, provider }: RepairResult): RunOutcome {
+  return { method, exact, patch: patch && { ...patch, edits: [...patch.edits] }, tried: [...tried], evaluations, millis, provider };
 }
 
 export const outputText = (output: readonly unknown[] | null): string =>

@@ -1,6 +1,7 @@
 // What the features share: the worker processes, the log, and where the built files lie.
 import * as path from 'node:path';
 import * as vscode from 'vscode';
+import { RunStore } from './runStore.ts';
 import { RemoteWorker } from '../repair/remote.ts';
 
 export interface Services {
@@ -9,9 +10,13 @@ export interface Services {
   readonly checker: RemoteWorker;
   /** Repairs programs; ended when a repair is cancelled. */
   readonly repairer: RemoteWorker;
+  /** A process of one's own; dispose it. */
+  startWorker(name: string): RemoteWorker;
   readonly hostPath: string;
   readonly extensionUri: vscode.Uri;
   readonly state: vscode.Memento;
+  /** Repair runs of this workspace. */
+  readonly runs: RunStore;
 }
 
 export function createServices(context: vscode.ExtensionContext): Services {
@@ -22,9 +27,11 @@ export function createServices(context: vscode.ExtensionContext): Services {
     log,
     checker: worker('checker'),
     repairer: worker('repairer'),
+    startWorker: worker,
     hostPath: path.join(dist, 'host.cjs'),
     extensionUri: context.extensionUri,
     state: context.workspaceState,
+    runs: new RunStore(path.join((context.storageUri ?? context.globalStorageUri).fsPath, 'runs'), (line) => log.warn(line)),
   };
   context.subscriptions.push(log, services.checker, services.repairer);
   return services;

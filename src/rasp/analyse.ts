@@ -1,6 +1,6 @@
 // From a text to a program: chooses the syntax, reports what is wrong, lists what can be run.
 import type { Diagnostic, Span } from './diagnostic.ts';
-import type { Dialect, Program, SOp, Value } from './program.ts';
+import type { Dialect, Node, Program, SOp, Value } from './program.ts';
 
 export interface SourceFile {
   /** Names the file in spans and messages; need not exist on disk. */
@@ -27,12 +27,23 @@ export interface Entry {
   readonly nameSpan: Span;
 }
 
+/** An s-op or a selector with a name at the top level of a file. */
+export interface Definition {
+  readonly name: string;
+  readonly node: Node;
+  readonly nameSpan: Span;
+}
+
 export interface Analysis {
   readonly source: SourceFile;
   readonly dialect: Dialect;
   readonly diagnostics: readonly Diagnostic[];
   /** In source order. */
   readonly entries: readonly Entry[];
+  /** The entries' ops and the named selectors, in source order. */
+  readonly definitions: readonly Definition[];
+  /** The input that is in force at the end of the file: what `set example` says last, or the one that was given. */
+  readonly runningExample: readonly Value[] | undefined;
 }
 
 /** A place of the text with the small changes that make sense there; what the edit search tries. */

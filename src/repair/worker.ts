@@ -1,15 +1,34 @@
 // The editor's worker process: analyses files, runs examples and repairs programs, so that the editor never waits.
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { readCommentRows, readJsonRows } from './exampleRows.ts';
 import { describeFailure, examplesPathOf, list, readExamples, runExample, runExamples } from './examples.ts';
 import { repair } from './repair.ts';
 import type { Example } from './types.ts';
-import type { CheckResult, ExampleReport, ExamplesReply, RepairCall, ValueHint, ValuesRequest, WorkerFile, WorkerReply, WorkerRequest } from './workerProtocol.ts';
+import type {
+  CheckResult,
+  DrawRequest,
+  ExampleReport,
+  ExamplesReply,
+  RepairCall,
+  ReplRequest,
+  ValueHint,
+  ValuesRequest,
+  WorkerFile,
+  WorkerReply,
+  WorkerRequest,
+} from './workerProtocol.ts';
 import type { SourceFile } from '../rasp/analyse.ts';
 import { programOf } from '../rasp/analyse.ts';
+import { drawingOf } from '../rasp/drawing.ts';
+import { analyse } from '../rasp/frontend.ts';
 import { inspect } from '../rasp/inspect.ts';
 import type { ProgramValues } from '../rasp/inspect.ts';
+import { EvaluationError } from '../rasp/interpret.ts';
+import { nodeAt } from '../rasp/nodeAt.ts';
 import type { Program } from '../rasp/program.ts';
+import type { ReplReply } from '../rasp/repl/session.ts';
+import { banner, ReplSession } from '../rasp/repl/session.ts';
 import { exampleText, oneLine } from '../rasp/valueText.ts';
 import { selfCheck } from '../numeric/selfCheck.ts';
 import { ModelHost } from '../runtime/client.ts';
@@ -21,26 +40,26 @@ const MOST_FAILING = 50;
 
 const hosts = new Map<string, ModelHost>();
 
-function hostAt(path: string, provider: Provider | 'auto' = 'auto'): ModelHost {
-  const key = `${provider}:${path}`;
+function hostAt(hostPath: string, provider: Provider | 'auto' = 'auto'): ModelHost {
+  const key = `${provider}:${hostPath}`;
   let host = hosts.get(key);
-  if (!host) hosts.set(key, (host = ModelHost.start({ hostPath: path, ...(provider === 'auto' ? {} : { provider }) })));
+  if (!host) hosts.set(key, (host = ModelHost.start({ hostPath, ...(provider === 'auto' ? {} : { provider }) })));
   return host;
 }
 
-function readSource(path: string): string | undefined {
+function readSource(file: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch {
     return undefined;
   }
 }
 
-function examplesOf({ path, text }: WorkerFile): ReturnType<typeof readExamples> {
-  const besidePath = examplesPathOf(path);
+function examplesOf(file: WorkerFile): ReturnType<typeof readExamples> {
+  const besidePath = examplesPathOf(file.path);
   const besideText = readSource(besidePath);
   const beside: SourceFile | undefined = besideText === undefined ? undefined : { path: besidePath, text: besideText };
-  return readExamples({ source: { path, text }, readSource, ...(beside ? { beside } : {}) });
+  return readExamples({ source: { path: file.path, text: file.text }, readSource, ...(beside ? { beside } : {}) });
 }
 
 function check(file: WorkerFile, withExamples: boolean): CheckResult {
@@ -132,6 +151,38 @@ async function providers(id: number, hostPath: string): Promise<WorkerReply> {
   return { type: 'providers', id, text: describeProviders(await probeProviders(host, await selfCheck(host))) };
 }
 
+let session: ReplSession | null = null;
+
+function replStep(id: number, step: ReplRequest['step']): WorkerReply {
+  if (step.kind === 'open') return { type: 'repl', id, reply: openSession(step.consolePath, step.file) };
+  if (!session) throw new Error('no interactive session is open');
+  return { type: 'repl', id, reply: step.kind === 'line' ? session.line(step.text) : session.cancel() };
+}
+
+function openSession(consolePath: string, file: SourceFile | null): ReplReply {
+  // The first load sees the text in the editor, saved or not.
+  let unsaved = file;
+  session = new ReplSession(consolePath, (name) => (name === unsaved?.path ? unsaved.text : readSource(name)));
+  const reply = file ? session.load(path.basename(file.path, '.rasp')) : session.cancel();
+  unsaved = null;
+  return { ...reply, text: banner + reply.text };
+}
+
+function draw({ id, file, offset }: DrawRequest): WorkerReply {
+  const [first] = examplesOf(file).examples;
+  const analysis = analyse(file, { dialect: file.dialect, readSource, ...(first ? { runningExample: first.input } : {}) });
+  const entry = programOf(analysis);
+  const found = nodeAt(analysis, offset) ?? (entry && { node: entry.output, name: entry.name });
+  if (!found) return { type: 'drawn', id, result: { problem: 'There is no s-op or selector here that could be drawn.' } };
+  try {
+    const drawing = drawingOf(found.node, found.name, file.dialect, analysis.runningExample ?? [...'hello']);
+    return { type: 'drawn', id, result: { drawing, span: found.node.origin.span } };
+  } catch (error) {
+    if (!(error instanceof EvaluationError)) throw error;
+    return { type: 'drawn', id, result: { problem: `${found.name} fails on the running example: ${error.message}. Write “set example …”, or a first row “#: input -> output” that it can take.` } };
+  }
+}
+
 async function answer(request: WorkerRequest): Promise<WorkerReply> {
   switch (request.type) {
     case 'check':
@@ -146,6 +197,10 @@ async function answer(request: WorkerRequest): Promise<WorkerReply> {
       return { type: 'values', id: request.id, hints: hints(request) };
     case 'examples':
       return { type: 'examples', id: request.id, ...examples(request.file, request.run) };
+    case 'repl':
+      return replStep(request.id, request.step);
+    case 'draw':
+      return draw(request);
   }
 }
 

@@ -1,7 +1,10 @@
 // What the editor and its worker process say to each other: everything that computes runs on the other side.
 import type { Span, Diagnostic } from '../rasp/diagnostic.ts';
+import type { SourceFile } from '../rasp/analyse.ts';
 import type { Dialect } from '../rasp/program.ts';
 import type { Inspected } from '../rasp/shownValue.ts';
+import type { ReplReply } from '../rasp/repl/session.ts';
+import type { Drawing } from '../shared/drawing.ts';
 import type { Provider } from '../runtime/protocol.ts';
 import type { RepairMethod, RepairProgress, RepairRefusal, RepairResult } from './types.ts';
 
@@ -40,6 +43,22 @@ export interface InspectRequest {
   readonly file: WorkerFile;
   readonly offset: number;
 }
+/** A step of the process's one interactive session; `open` starts it anew, with a file as the editor holds it. */
+export interface ReplRequest {
+  readonly type: 'repl';
+  readonly id: number;
+  readonly step:
+    | { readonly kind: 'open'; readonly consolePath: string; readonly file: SourceFile | null }
+    | { readonly kind: 'line'; readonly text: string }
+    | { readonly kind: 'cancel' };
+}
+/** The picture of the op at an offset, on the running example; of the default entry where no op is. */
+export interface DrawRequest {
+  readonly type: 'draw';
+  readonly id: number;
+  readonly file: WorkerFile;
+  readonly offset: number;
+}
 /** What the assignments between two offsets give on the running example. */
 export interface ValuesRequest {
   readonly type: 'values';
@@ -55,7 +74,7 @@ export interface ExamplesRequest {
   readonly file: WorkerFile;
   readonly run: boolean;
 }
-export type WorkerRequest = CheckRequest | RepairCall | ProvidersRequest | InspectRequest | ValuesRequest | ExamplesRequest;
+export type WorkerRequest = CheckRequest | RepairCall | ProvidersRequest | InspectRequest | ValuesRequest | ExamplesRequest | ReplRequest | DrawRequest;
 
 export interface FailingExample {
   readonly span: Span;
@@ -121,10 +140,20 @@ export interface ExamplesReply {
   /** Why they cannot be run. */
   readonly problem: string | null;
 }
+export interface ReplAnswer {
+  readonly type: 'repl';
+  readonly id: number;
+  readonly reply: ReplReply;
+}
+export interface DrawnReply {
+  readonly type: 'drawn';
+  readonly id: number;
+  readonly result: { readonly drawing: Drawing; readonly span: Span } | { readonly problem: string };
+}
 /** A bug on the other side, told with its message. */
 export interface FailedReply {
   readonly type: 'failed';
   readonly id: number;
   readonly message: string;
 }
-export type WorkerReply = CheckedReply | ProgressReply | RepairedReply | ProvidersReply | InspectedReply | ValuesReply | ExamplesReply | FailedReply;
+export type WorkerReply = CheckedReply | ProgressReply | RepairedReply | ProvidersReply | InspectedReply | ValuesReply | ExamplesReply | ReplAnswer | DrawnReply | FailedReply;

@@ -8,6 +8,9 @@ export const commands = {
   runExamples: 'gradlens.runExamples',
   openPanel: 'gradlens.openRepairPanel',
   providers: 'gradlens.showProviders',
+  repl: 'gradlens.openRepl',
+  draw: 'gradlens.draw',
+  showRuns: 'gradlens.showRepairRuns',
 } as const;
 
 export const settings = {
@@ -28,4 +31,6 @@ export const repairPanel = 'gradlens.repairPanel';
 /** The library's text as a document. */
 export const libraryScheme = 'gradlens-library';
 export const exampleTests = 'gradlens.examples';
+export const drawPanel = 'gradlens.drawPanel';
+export const runsPanel = 'gradlens.runsPanel';
 export const patchedScheme = 'gradlens-patched';

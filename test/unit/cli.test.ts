@@ -1,10 +1,12 @@
 // The command line as a user meets it: the built script in a process of its own.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
 import { buildSync } from 'esbuild';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'mocha';
 import { builtHost } from '../support/host.ts';
@@ -19,7 +21,17 @@ interface Ended {
 }
 
 function gradlens(...args: string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  return ended(spawn(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
+/** With a text on standard input. */
+function piped(input: string, ...args: string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [script, ...args], { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] });
+  child.stdin.end(input);
+  return ended(child);
+}
+
+function ended(child: ChildProcessByStdio<Writable | null, Readable, Readable>): Promise<Ended> {
   let [out, err] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
@@ -97,6 +109,15 @@ describe('command line', function () {
     const { code, err } = await gradlens('run', model, '--input', '"ab"');
     assert.equal(code, 2);
     assert.match(err, /cut\.onnx is not a usable ONNX model/);
+  });
+
+  it('repl gives the transcript of what a pipe gives, a file loaded before', async () => {
+    const source = file('doubled.rasp', 'twice = indices * 2;\n');
+    const { code, out, err } = await piped('twice("abc");\ndef f(a) {\nreturn a;\n}\nexit\n', 'repl', source);
+    const loaded = '     s-op: twice\n';
+    assert.deepEqual([code, out, err], [0, `RASP 0.1\nrunning example is: hello\n${loaded}>> \t =  [0, 2, 4] (ints)\n>> ..   ..        console function: f(a)\n>> `, '']);
+    assert.equal((await piped('', 'repl')).out, 'RASP 0.1\nrunning example is: hello\n>> \n');
+    assert.match((await piped('', 'repl', 'samples/hist.py')).err, /takes \.rasp files/);
   });
 
   it('check ends with 0 for a right program, and with 1 where examples fail', async () => {

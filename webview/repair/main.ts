@@ -1,27 +1,15 @@
 // The repair panel's page: the trajectory, the lines under suspicion, one example before and after, the result.
-import 'uplot/dist/uPlot.min.css';
 import './style.css';
 import { registerComponents } from '../components.ts';
 import { element } from '../dom.ts';
 import { TrajectoryChart } from './chart.ts';
+import { statusText } from './status.ts';
 import type { ActionMessage, ChartPoint, FromPanel, PanelState, SourceLine, ToPanel } from '../../src/shared/messages.ts';
 
 declare function acquireVsCodeApi(): { postMessage(message: FromPanel): void };
 
 const vscode = acquireVsCodeApi();
 registerComponents();
-
-const statusText: Record<PanelState['status'], string> = {
-  idle: 'No repair yet',
-  running: 'Repairing',
-  repaired: 'Repaired',
-  partial: 'Not repaired, but closer',
-  unrepairable: 'Not repaired',
-  correct: 'Nothing to repair',
-  refused: 'Cannot be repaired as it is',
-  cancelled: 'Cancelled',
-  failed: 'Failed',
-};
 
 class Page {
   private readonly heading = element('h1');

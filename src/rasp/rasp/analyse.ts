@@ -14,5 +14,5 @@ export function analyseRasp(source: SourceFile, options: AnalyseOptions = {}): A
 export function traced(file: ParsedFile, tracer: FileTracer): Analysis {
   tracer.run();
   const diagnostics = [...file.diagnostics, ...tracer.diagnostics].sort((a, b) => a.span.start - b.span.start);
-  return { source: file.source, dialect: 'rasp', diagnostics, entries: tracer.entries() };
+  return { source: file.source, dialect: 'rasp', diagnostics, entries: tracer.entries(), definitions: tracer.definitions(), runningExample: tracer.runningExample };
 }

@@ -1,5 +1,5 @@
 // Traces a RASP file statement by statement into the program graph; a statement that fails leaves the others alone.
-import type { Entry, ReadSource, SourceFile } from '../analyse.ts';
+import type { Definition, Entry, ReadSource, SourceFile } from '../analyse.ts';
 import type { Span } from '../diagnostic.ts';
 import type { Value } from '../program.ts';
 import { ExpressionTracer, inputOf } from './evaluateExpression.ts';
@@ -23,10 +23,14 @@ export interface TraceOptions {
 export class FileTracer extends ExpressionTracer {
   private readonly base = new Scope();
   private readonly libraryNames: ReadonlySet<string>;
-  private readonly mainScope: Scope;
+  protected readonly mainScope: Scope;
   private readonly entriesByName = new Map<string, Entry>();
+  private readonly definitionsByName = new Map<string, Definition>();
+  private example: readonly Value[] | undefined;
   private readonly loading: string[];
-  private readonly parsed = new Map<string, ParsedFile>();
+  /** What the latest expression statement gave. */
+  protected result: RaspValue = { kind: 'unknown' };
+  protected readonly parsed = new Map<string, ParsedFile>();
 
   constructor(
     private readonly main: ParsedFile,
@@ -55,6 +59,17 @@ export class FileTracer extends ExpressionTracer {
     return [...this.entriesByName.values()].sort((a, b) => a.nameSpan.start - b.nameSpan.start);
   }
 
+  /** The top-level s-ops and selectors, in the order of their last assignments in the text. */
+  definitions(): Definition[] {
+    const entries = this.entries().map(({ name, output, nameSpan }): Definition => ({ name, node: output, nameSpan }));
+    return [...entries, ...this.definitionsByName.values()].sort((a, b) => a.nameSpan.start - b.nameSpan.start);
+  }
+
+  /** What `set example` said last, or what was given at the start. */
+  get runningExample(): readonly Value[] | undefined {
+    return this.example ?? this.options.runningExample;
+  }
+
   protected override globalScope(): Scope {
     return this.base;
   }
@@ -73,7 +88,7 @@ export class FileTracer extends ExpressionTracer {
     this.inFile(libraryPath, () => libraryFile().statements.forEach((statement) => this.statement(statement, base)));
   }
 
-  private inFile(path: string, body: () => void): void {
+  protected inFile(path: string, body: () => void): void {
     const { file } = this;
     this.file = path;
     try {
@@ -83,14 +98,14 @@ export class FileTracer extends ExpressionTracer {
     }
   }
 
-  private runFile({ source, statements, spoiled }: ParsedFile, scope: Scope): void {
+  protected runFile({ source, statements, spoiled }: ParsedFile, scope: Scope): void {
     for (const name of spoiled) this.spoiled.add(name);
     this.inFile(source.path, () => {
       for (const statement of statements) this.topLevel(statement, scope);
     });
   }
 
-  private topLevel(statement: Statement, scope: Scope): void {
+  protected topLevel(statement: Statement, scope: Scope): void {
     try {
       this.statement(statement, scope);
     } catch (error) {
@@ -103,7 +118,7 @@ export class FileTracer extends ExpressionTracer {
     }
   }
 
-  private statement(statement: Statement, scope: Scope): void {
+  protected statement(statement: Statement, scope: Scope): void {
     this.enter(statement.range);
     try {
       this.carryOut(statement, scope);
@@ -141,7 +156,8 @@ export class FileTracer extends ExpressionTracer {
   private expressionStatement(expression: Expression, scope: Scope): void {
     const value = this.evaluate(expression, scope);
     this.tryNamed(value, expression);
-    if (scope !== this.base) scope.set('out', value);
+    this.result = value;
+    if (scope !== this.base && value.kind !== 'applied') scope.set('out', value);
     if (scope === this.mainScope && value.kind === 's-op' && expression.kind !== 'name') {
       this.addEntry({ name: 'out', range: expression.range }, value);
     }
@@ -177,7 +193,9 @@ export class FileTracer extends ExpressionTracer {
     if ('node' in value && rename) this.graph.name(value.node, target.name);
     if (scope !== this.mainScope) return;
     this.entriesByName.delete(target.name);
+    this.definitionsByName.delete(target.name);
     if (value.kind === 's-op' && target.name !== 'tokens') this.addEntry(target, value);
+    if (value.kind === 'selector') this.definitionsByName.set(target.name, { name: target.name, node: value.node, nameSpan: this.span(target.range) });
   }
 
   private addEntry({ name, range }: Identifier, value: Extract<RaspValue, { kind: 's-op' }>): void {
@@ -205,25 +223,27 @@ export class FileTracer extends ExpressionTracer {
     throw new SilentFailure();
   }
 
-  private draw({ expression, input }: DrawStatement, scope: Scope): void {
+  protected draw({ expression, input }: DrawStatement, scope: Scope): void {
     const value = this.evaluate(expression, scope);
     if (value.kind !== 's-op') this.fail('type', `draw expects an s-op, and this is ${kindName(value)}`, expression.range);
     if (input !== null) this.exampleOf(input, scope);
   }
 
-  private setExample({ example, subset }: SetExampleStatement, scope: Scope): void {
+  protected setExample({ example, subset }: SetExampleStatement, scope: Scope): void {
     const input = this.exampleOf(example, scope);
-    if (subset !== 'selector') this.tryout.setExample(input);
+    if (subset === 'selector') return;
+    this.example = input;
+    this.tryout.setExample(input);
   }
 
-  private exampleOf(expression: Expression, scope: Scope): Value[] {
+  protected exampleOf(expression: Expression, scope: Scope): Value[] {
     const value = this.evaluate(expression, scope);
     const input = inputOf(value);
     if (input !== undefined && input.length > 0) return input;
     return this.fail('type', `an example is a string or a list of values, not empty, and this is ${kindName(value)}`, expression.range);
   }
 
-  private load(statement: LoadStatement, scope: Scope): void {
+  protected load(statement: LoadStatement, scope: Scope): void {
     const { name, nameRange } = statement;
     const file = this.read(name, nameRange);
     const path = file.source.path;
@@ -243,7 +263,7 @@ export class FileTracer extends ExpressionTracer {
     this.reportLoaded(path, before, this.span(nameRange));
   }
 
-  private reportLoaded(path: string, before: number, span: Span): void {
+  protected reportLoaded(path: string, before: number, span: Span): void {
     const errors = this.diagnostics.slice(before).filter(({ severity, span: { file } }) => severity === 'error' && file === path);
     const [first] = errors;
     if (first === undefined) return;
@@ -251,7 +271,7 @@ export class FileTracer extends ExpressionTracer {
     this.report('load', 'warning', `${path} has ${count}; the first: ${first.message}`, span);
   }
 
-  private read(name: string, range: Expression['range']): ParsedFile {
+  protected read(name: string, range: Expression['range']): ParsedFile {
     for (const path of candidatePaths(this.file, name)) {
       const known = this.parsed.get(path);
       if (known !== undefined) return known;

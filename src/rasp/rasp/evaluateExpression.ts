@@ -483,7 +483,7 @@ export abstract class ExpressionTracer extends Tracer {
     if (input.length <= longestInput) {
       this.application(range, () => void (isSelector(node) ? evaluateSelector(node, 'rasp', input) : evaluateSOp(node, 'rasp', input)));
     }
-    return { kind: 'applied' };
+    return { kind: 'applied', op: node, input };
   }
 
   private callFunction(expression: CallExpression, callee: FunctionValue, scope: Scope): RaspValue {

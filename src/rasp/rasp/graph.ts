@@ -24,6 +24,7 @@ const longestName = 30;
 
 export class Graph {
   private nextId = 0;
+  private firstId = 0;
   private readonly bases = new Set<Node>();
 
   /** @param onCreate sees every node once its inputs exist */
@@ -32,8 +33,13 @@ export class Graph {
     private readonly onCreate: (node: Node) => void,
   ) {}
 
+  /** The nodes that there are no longer count against the limit. */
+  startAfresh(): void {
+    this.firstId = this.nextId;
+  }
+
   private add<T extends Node>(node: T): T {
-    if (this.nextId > maxNodes) throw new TooManyNodes();
+    if (this.nextId - this.firstId > maxNodes) throw new TooManyNodes();
     this.onCreate(node);
     return node;
   }

@@ -28,8 +28,8 @@ def min(a, b) {
 def average(a) {
   return aggregate(full_s, a);
 }
-def load_from_location(seq, loc) {
-  return aggregate(select(indices, loc, ==), seq);
+def load_from_location(seq, location) {
+  return aggregate(select(indices, location, ==), seq);
 }
 def shift(seq, n, filler) {
   return aggregate(select(indices + n, indices, ==), seq, filler);

@@ -12,6 +12,8 @@ export interface ParsedFile {
   readonly diagnostics: readonly Diagnostic[];
   /** Names that statements with syntax errors would have defined. */
   readonly spoiled: readonly string[];
+  /** The first error is that the text ends too early. */
+  readonly endsEarly: boolean;
 }
 
 /** Statements inside blocks inside blocks: deeper ones are refused. */
@@ -22,7 +24,7 @@ export function parse(source: SourceFile): ParsedFile {
   const parser = new StatementParser(source);
   const statements = parser.file();
   const diagnostics = parser.diagnostics.sort((a, b) => a.span.start - b.span.start);
-  return { source, statements, diagnostics, spoiled: parser.spoiled };
+  return { source, statements, diagnostics, spoiled: parser.spoiled, endsEarly: parser.endsEarly ?? false };
 }
 
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
@@ -39,6 +41,7 @@ interface Block {
 class StatementParser extends ExpressionParser {
   readonly diagnostics: Diagnostic[] = [];
   readonly spoiled: string[] = [];
+  endsEarly: boolean | undefined;
   private readonly closing: ReadonlyMap<number, number>;
   private nextComment = 0;
   private blockDepth = 0;
@@ -281,7 +284,7 @@ class StatementParser extends ExpressionParser {
     const words: string[] = [];
     for (let i = this.position; words.length < 6; i++) {
       const token = this.tokens[i];
-      if (token === undefined || (i > this.position && token.startsLine)) break;
+      if (token === undefined || token.kind === 'end' || (i > this.position && token.startsLine)) break;
       const three = `${token.text}${this.tokens[i + 1]?.text ?? ''}${this.tokens[i + 2]?.text ?? ''}`;
       if (three === 's-op' || three === 'exit()' || three === 'quit()') {
         words.push(three);
@@ -428,6 +431,7 @@ class StatementParser extends ExpressionParser {
 
   protected override report(at: Range, message: string, severity: Severity = 'error', code = 'syntax'): void {
     const { start } = at;
+    if (severity === 'error') this.endsEarly ??= this.peek().kind === 'end';
     // At the end of the text an empty range would not be visible.
     const end = Math.max(at.end, Math.min(start + 1, this.source.text.length));
     const last = this.diagnostics.at(-1);

@@ -37,6 +37,16 @@ export class Scope {
     if (name !== 'out' && !name.startsWith('_')) this.receiver?.set(name, value);
   }
 
+  /** The names of this scope itself and their values, for `restore`. */
+  snapshot(): ReadonlyMap<string, RaspValue> {
+    return new Map(this.values);
+  }
+
+  restore(values: ReadonlyMap<string, RaspValue>): void {
+    this.values.clear();
+    for (const [name, value] of values) this.values.set(name, value);
+  }
+
   /** Every name that can be seen from here. */
   visibleNames(): string[] {
     return [...this.values.keys(), ...(this.parent?.visibleNames() ?? [])];

@@ -80,6 +80,13 @@ export class Tracer {
     this.report(error.code, 'error', error.message, error.span, error.calls);
   }
 
+  /** Forgets what was counted and reported: what comes now is measured on its own. */
+  protected startAfresh(): void {
+    this.steps = 0;
+    this.reported.clear();
+    this.graph.startAfresh();
+  }
+
   /** Counts one expression or statement, and how deep it is inside others; `leave` ends it. */
   protected enter(at: Range): void {
     this.steps += 1;

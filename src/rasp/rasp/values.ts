@@ -1,5 +1,5 @@
 // What a RASP expression can be while a file is traced: atoms, lists, dicts, s-ops, selectors, functions.
-import type { ElementType, Selector, SOp, Value } from '../program.ts';
+import type { ElementType, Node, Selector, SOp, Value } from '../program.ts';
 import { describe, equals, truthy } from '../scalar.ts';
 import type { Scope } from './scope.ts';
 import type { Identifier, Statement } from './syntax.ts';
@@ -40,6 +40,8 @@ export interface FunctionValue {
 /** What an s-op or a selector gives for an input; nothing can be computed with it. */
 export interface AppliedValue {
   readonly kind: 'applied';
+  readonly op: Node;
+  readonly input: readonly Value[];
 }
 /** The value of something that was reported as wrong: whatever uses it is silently left out. */
 export interface UnknownValue {

@@ -20,10 +20,11 @@ export function analyseTracr(source: SourceFile): Analysis {
 /** Carries the file out, if it has no syntax errors, and gathers what is known of it then. */
 export function carriedOut(file: PythonFile, module: Module): Analysis {
   const source = { path: file.path, text: file.text };
-  if (file.diagnostics.length > 0) return { source, dialect: 'tracr', diagnostics: file.diagnostics, entries: [] };
+  if (file.diagnostics.length > 0) return { source, dialect: 'tracr', diagnostics: file.diagnostics, entries: [], definitions: [], runningExample: undefined };
   module.run();
   const entries = module.entries();
-  return { source, dialect: 'tracr', diagnostics: module.diagnostics, entries };
+  const definitions = entries.map(({ name, output, nameSpan }) => ({ name, node: output, nameSpan }));
+  return { source, dialect: 'tracr', diagnostics: module.diagnostics, entries, definitions, runningExample: undefined };
 }
 
 type Completion = { readonly kind: 'return'; readonly value: PythonValue } | { readonly kind: 'break' | 'continue' } | null;

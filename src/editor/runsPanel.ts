@@ -1,0 +1,133 @@
+// Show Repair Runs: the runs that are kept, in a panel; opens them again, compares two, saves them as JSON.
+import * as vscode from 'vscode';
+import { lineAt } from './panel.ts';
+import type { RepairFeature } from './repairFeature.ts';
+import type { RunRecord } from './runRecord.ts';
+import type { Services } from './services.ts';
+import { pageHtml, pageOptions } from './webviewPage.ts';
+import { commands, runsPanel } from '../shared/contributions.ts';
+import type { FromRunsPage, RunDetail, RunRow, RunsState } from '../shared/runsMessages.ts';
+import { isFromRunsPage } from '../shared/runsMessages.ts';
+
+const shownSuspects = 8;
+
+export class RunsPanel implements vscode.Disposable {
+  private panel: vscode.WebviewPanel | null = null;
+  private chosen: readonly string[] = [];
+  private readonly subscriptions: vscode.Disposable[];
+
+  constructor(
+    private readonly services: Services,
+    private readonly repairs: RepairFeature,
+  ) {
+    this.subscriptions = [
+      vscode.commands.registerCommand(commands.showRuns, () => this.show()),
+      repairs.onDidKeep(() => void this.post()),
+    ];
+  }
+
+  /** What the page shows; for tests too. */
+  async state(): Promise<RunsState> {
+    const records = await this.services.runs.all();
+    const chosen = this.chosen.flatMap((id) => records.filter((record) => record.id === id));
+    return { rows: records.map(rowOf), chosen: chosen.map(detailOf) };
+  }
+
+  private async show(): Promise<void> {
+    if (this.panel) this.panel.reveal();
+    else this.open();
+    await this.post();
+  }
+
+  private open(): void {
+    const { extensionUri } = this.services;
+    const title = vscode.l10n.t('GradLens Repair Runs');
+    const panel = vscode.window.createWebviewPanel(runsPanel, title, vscode.ViewColumn.Active, pageOptions(extensionUri));
+    panel.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'icon.svg');
+    panel.webview.html = pageHtml(panel.webview, extensionUri, 'runs', title);
+    panel.webview.onDidReceiveMessage((message: unknown) => {
+      if (isFromRunsPage(message)) void this.onMessage(message);
+    });
+    panel.onDidChangeViewState(() => {
+      if (panel.visible) void this.post();
+    });
+    panel.onDidDispose(() => (this.panel = null));
+    this.panel = panel;
+  }
+
+  private async post(): Promise<void> {
+    if (this.panel) await this.panel.webview.postMessage({ type: 'snapshot', state: await this.state() });
+  }
+
+  async onMessage(message: FromRunsPage): Promise<void> {
+    switch (message.type) {
+      case 'ready':
+        return this.post();
+      case 'choose':
+        this.chosen = message.ids;
+        return this.post();
+      case 'open':
+        return this.reopen(message.id);
+      case 'export':
+        return this.save();
+    }
+  }
+
+  private async reopen(id: string): Promise<void> {
+    const record = await this.services.runs.get(id);
+    if (record) await this.repairs.reopen(record);
+    else void vscode.window.showWarningMessage(vscode.l10n.t('This run is no longer kept.'));
+    await this.post();
+  }
+
+  private async save(): Promise<void> {
+    const records = await this.services.runs.all();
+    const wanted = this.chosen.length === 0 ? records : records.filter(({ id }) => this.chosen.includes(id));
+    const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+    const target = await vscode.window.showSaveDialog({ filters: { JSON: ['json'] }, ...(folder ? { defaultUri: vscode.Uri.joinPath(folder, 'repair-runs.json') } : {}) });
+    if (target) await saveRuns(target, wanted);
+  }
+
+  dispose(): void {
+    for (const subscription of this.subscriptions) subscription.dispose();
+    this.panel?.dispose();
+  }
+}
+
+/** Writes runs as one JSON list. */
+export async function saveRuns(target: vscode.Uri, records: readonly RunRecord[]): Promise<void> {
+  try {
+    await vscode.workspace.fs.writeFile(target, new TextEncoder().encode(`${JSON.stringify(records, null, 2)}\n`));
+  } catch (error) {
+    void vscode.window.showErrorMessage(vscode.l10n.t('The runs could not be saved: {0}', error instanceof Error ? error.message : String(error)));
+  }
+}
+
+function rowOf({ id, startedAt, file, status, method, points, outcome }: RunRecord): RunRow {
+  const best = Math.max(...points.map(({ accuracy }) => accuracy));
+  const found = outcome?.patch ? outcome.exact.examples : null;
+  return {
+    id,
+    when: new Date(startedAt).toLocaleString(vscode.env.language),
+    file,
+    status,
+    method,
+    exact: found ?? (Number.isFinite(best) ? best : null),
+    seconds: outcome ? outcome.millis / 1000 : points.length > 0 ? (points.at(-1)?.millis ?? 0) / 1000 : null,
+  };
+}
+
+function detailOf(record: RunRecord): RunDetail {
+  const { message, text, suspects, points, outcome } = record;
+  return {
+    ...rowOf(record),
+    message,
+    foundBy: outcome?.method ?? '',
+    provider: outcome?.provider ?? '',
+    evaluations: outcome?.evaluations ?? null,
+    points,
+    suspects: suspects.slice(0, shownSuspects).map(({ span, label, score }) => ({ line: lineAt(text, span.start), label, score })),
+    diff: outcome?.patch?.unifiedDiff ?? '',
+    summary: outcome?.patch?.summary ?? '',
+  };
+}

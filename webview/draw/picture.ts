@@ -1,0 +1,174 @@
+// The picture: layer by layer the attention matrices, what they bring from where, and what is computed position by position.
+import type { Drawing, DrawnMatrix, DrawnSequence } from '../../src/shared/drawing.ts';
+import { describeOp, layersOf } from './describe.ts';
+import type { Palette } from './svg.ts';
+import { svg } from './svg.ts';
+
+const rowHeight = 22;
+const gap = 14;
+const flowHeight = 46;
+const textWidth = 7.3;
+const longestText = 9;
+
+interface Block {
+  readonly element: SVGElement;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The whole drawing as one SVG, at least as wide as asked for where there is enough to show. */
+export function picture(drawing: Drawing, palette: Palette, width: number): SVGElement {
+  const painter = new Painter(drawing, palette);
+  let y = 4;
+  let right = 0;
+  const parts: SVGElement[] = [];
+  const place = (block: Block, x: number): void => {
+    block.element.setAttribute('transform', `translate(${x} ${y})`);
+    parts.push(block.element);
+    right = Math.max(right, x + block.width);
+  };
+  for (const [layer, ops] of layersOf(drawing)) {
+    place(painter.heading(layer), 0);
+    y += 26;
+    for (const row of wrapped(painter.matrices(ops), Math.max(width, 240))) {
+      let x = 0;
+      for (const block of row) {
+        place(block, x);
+        x += block.width + 24;
+      }
+      y += Math.max(...row.map(({ height }) => height)) + gap;
+    }
+    for (const block of painter.sequences(ops)) {
+      place(block, 0);
+      y += block.height + gap;
+    }
+    y += 8;
+  }
+  const size = { width: Math.ceil(right + 4), height: Math.ceil(y) };
+  const background = svg('rect', { width: size.width, height: size.height, fill: palette.background });
+  return svg('svg', { xmlns: 'http://www.w3.org/2000/svg', ...size, viewBox: `0 0 ${size.width} ${size.height}`, 'font-family': palette.font, 'font-size': 12 }, background, ...parts);
+}
+
+function wrapped(blocks: readonly Block[], width: number): Block[][] {
+  const rows: Block[][] = [];
+  let used = Infinity;
+  for (const block of blocks) {
+    if (used + block.width > width) {
+      rows.push([]);
+      used = 0;
+    }
+    rows.at(-1)?.push(block);
+    used += block.width + 24;
+  }
+  return rows;
+}
+
+class Painter {
+  private readonly sequencesById: ReadonlyMap<number, DrawnSequence>;
+  private readonly matricesById: ReadonlyMap<number, DrawnMatrix>;
+  private readonly cell: number;
+
+  constructor(
+    private readonly drawing: Drawing,
+    private readonly palette: Palette,
+  ) {
+    const all = drawing.ops;
+    this.sequencesById = new Map(all.flatMap((op) => (op.kind === 'sequence' ? [[op.id, op] as const] : [])));
+    this.matricesById = new Map(all.flatMap((op) => (op.kind === 'matrix' ? [[op.id, op] as const] : [])));
+    const longest = Math.max(1, ...all.flatMap((op) => (op.kind === 'sequence' ? op.values : [])).map((text) => shortened(text).length));
+    this.cell = Math.max(24, Math.ceil(longest * textWidth) + 8);
+  }
+
+  heading(layer: number): Block {
+    const title = layer === 0 ? 'Input' : `Layer ${layer}`;
+    const { foreground } = this.palette;
+    return { element: svg('text', { x: 0, y: 14, fill: foreground, 'font-weight': 600, 'font-size': 13 }, title), width: 80, height: 18 };
+  }
+
+  matrices(ops: Drawing['ops']): Block[] {
+    return ops.flatMap((op) => (op.kind === 'matrix' ? [this.matrix(op)] : []));
+  }
+
+  sequences(ops: Drawing['ops']): Block[] {
+    return ops.flatMap((op) => (op.kind === 'sequence' ? [op.attention ? this.attended(op) : this.plain(op)] : []));
+  }
+
+  private group(op: DrawnSequence | DrawnMatrix, width: number, height: number, ...children: readonly SVGElement[]): Block {
+    const focus = svg('rect', { class: 'focus', x: -3, y: -3, width: width + 6, height: height + 6, rx: 3, fill: 'none', stroke: 'none' });
+    const label = describeOp(op, this.drawing);
+    const element = svg('g', { class: 'op', tabindex: -1, role: 'img', 'aria-label': label, 'data-op': op.id }, svg('title', {}, label), focus, ...children);
+    return { element, width, height };
+  }
+
+  /** Its name, and how it is computed where that says more. */
+  private title(op: DrawnSequence | DrawnMatrix): { element: SVGElement; width: number } {
+    const { foreground, muted } = this.palette;
+    const formula = op.formula === op.name ? '' : ` = ${op.formula.length > 60 ? `${op.formula.slice(0, 59)}…` : op.formula}`;
+    const element = svg('text', { x: 0, y: 12 }, svg('tspan', { fill: foreground, 'font-weight': 600 }, op.name), svg('tspan', { fill: muted }, formula));
+    return { element, width: (op.name.length + formula.length) * textWidth };
+  }
+
+  private cells(values: readonly string[], y: number, strong: boolean): SVGElement[] {
+    const { foreground, line } = this.palette;
+    return values.flatMap((text, i) => [
+      svg('rect', { x: i * this.cell + 0.5, y: y + 0.5, width: this.cell, height: rowHeight, fill: 'none', stroke: line, 'stroke-width': strong ? 1.5 : 0.75 }),
+      svg('text', { x: (i + 0.5) * this.cell, y: y + 15.5, fill: foreground, 'text-anchor': 'middle' }, shortened(text)),
+    ]);
+  }
+
+  private plain(op: DrawnSequence): Block {
+    const { element, width } = this.title(op);
+    return this.group(op, Math.max(width, op.values.length * this.cell), 18 + rowHeight, element, ...this.cells(op.values, 18, true));
+  }
+
+  /** The sequence that is read, lines to where its values go, and what arrives. */
+  private attended(op: DrawnSequence): Block {
+    const { muted, accent } = this.palette;
+    const { element, width } = this.title(op);
+    const selector = this.matricesById.get(op.attention?.selector ?? -1);
+    const source = this.sequencesById.get(op.attention?.source ?? -1);
+    const above = source?.values ?? this.drawing.input;
+    const top = 18;
+    const bottom = top + rowHeight + flowHeight;
+    const lines = (selector?.rows ?? []).flatMap((row, q) =>
+      row.flatMap((selected, k) =>
+        selected ? [svg('line', { x1: (k + 0.5) * this.cell, y1: top + rowHeight + 1, x2: (q + 0.5) * this.cell, y2: bottom, stroke: accent, 'stroke-width': 1.25, 'stroke-opacity': 0.75 })] : [],
+      ),
+    );
+    const right = op.values.length * this.cell + 8;
+    const note = (text: string, y: number): SVGElement => svg('text', { x: right, y: y + 15.5, fill: muted }, text);
+    const names = [source?.name ?? (op.attention?.source === null ? 'positions counted' : 'input'), op.name];
+    const [from = '', to = ''] = names.map((name) => (name.length > 30 ? `${name.slice(0, 29)}…` : name));
+    const whole = Math.max(width, right + Math.max(from.length, to.length) * textWidth);
+    return this.group(op, whole, bottom + rowHeight, element, ...this.cells(above, top, false), ...lines, ...this.cells(op.values, bottom, true), note(from, top), note(to, bottom));
+  }
+
+  private matrix(op: DrawnMatrix): Block {
+    const { foreground, muted, line, accent } = this.palette;
+    const size = 20;
+    const { element, width } = this.title(op);
+    const keys = op.keys.map(shortened);
+    const queries = op.queries.map(shortened);
+    const left = Math.max(2, ...queries.map(({ length }) => length)) * textWidth + 8;
+    // Long keys do not fit above their columns side by side: they stand upright.
+    const upright = keys.some(({ length }) => length > 2);
+    const head = 20 + (upright ? Math.max(...keys.map(({ length }) => length)) * textWidth + 4 : 16);
+    const keyTexts = keys.map((text, k) => {
+      const x = left + (k + 0.5) * size;
+      return upright
+        ? svg('text', { x, y: head - 4, fill: muted, transform: `rotate(-90 ${x} ${head - 4}) translate(0 4)` }, text)
+        : svg('text', { x, y: head - 4, fill: muted, 'text-anchor': 'middle' }, text);
+    });
+    const rows = op.rows.flatMap((row, q) => [
+      svg('text', { x: left - 6, y: head + q * size + 14.5, fill: foreground, 'text-anchor': 'end' }, queries[q] ?? ''),
+      ...row.flatMap((selected, k) => {
+        const [x, y] = [left + k * size, head + q * size];
+        const cell = svg('rect', { x: x + 0.5, y: y + 0.5, width: size, height: size, fill: 'none', stroke: line, 'stroke-width': 0.5 });
+        return selected ? [svg('rect', { x: x + 2.5, y: y + 2.5, width: size - 4, height: size - 4, fill: accent }), cell] : [cell];
+      }),
+    ]);
+    return this.group(op, Math.max(width, left + keys.length * size), head + queries.length * size + 2, element, ...keyTexts, ...rows);
+  }
+}
+
+const shortened = (text: string): string => (text === ' ' ? '␣' : text.length > longestText ? `${text.slice(0, longestText - 1)}…` : text);
