@@ -74,7 +74,23 @@ function isBalanced(a: string, b: string): boolean {
   return open(a) === open(b);
 }
 
-function describeEdit(text: string, { span, newText }: TextEdit): string {
+/** The edit widened to whole words and whole operators: `LEQ` becomes `LT`, and not “EQ” “T”. */
+function wholeTokens(text: string, { span, newText }: TextEdit): TextEdit {
+  for (const kind of [/\w/, /[<>=!]/]) {
+    const is = (c: string | undefined): boolean => c !== undefined && kind.test(c);
+    const touches = is(text[span.start]) || is(text[span.end - 1]) || is(newText[0]) || is(newText.at(-1));
+    if (!touches) continue;
+    let [start, end] = [span.start, span.end];
+    if (is(text[start]) || is(newText[0])) while (is(text[start - 1])) start--;
+    if (is(text[end - 1]) || is(newText.at(-1))) while (is(text[end])) end++;
+    if (start === span.start && end === span.end) continue;
+    return { span: { ...span, start, end }, newText: text.slice(start, span.start) + newText + text.slice(span.end, end) };
+  }
+  return { span, newText };
+}
+
+function describeEdit(text: string, edit: TextEdit): string {
+  const { span, newText } = wholeTokens(text, edit);
   const line = text.slice(0, span.start).split('\n').length;
   const old = text.slice(span.start, span.end).trim();
   const now = newText.trim();

@@ -496,7 +496,7 @@ type StageName = 'searchForms' | 'searchPairs' | 'searchFromBest' | 'searchForms
 
 /** What a method does in turn, each until its share of the time budget is used up. */
 const stages: Record<RepairMethod, readonly (readonly [stage: StageName, share: number])[]> = {
-  auto: [['searchForms', 0.3], ['searchEdits', 0.4], ['searchPairs', 0.5], ['searchFromBest', 0.7], ['searchFormsWidely', 0.8], ['searchLookups', 0.9], ['trainTables', 1]],
+  auto: [['searchForms', 0.3], ['searchPairs', 0.4], ['searchEdits', 0.5], ['searchFromBest', 0.7], ['searchFormsWidely', 0.8], ['searchLookups', 0.9], ['trainTables', 1]],
   search: [['searchForms', 0.3], ['searchPairs', 0.45], ['searchFromBest', 0.7], ['searchFormsWidely', 1]],
   edits: [['searchEdits', 1]],
   tables: [['trainTables', 0.9], ['searchLookups', 1]],

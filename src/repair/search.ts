@@ -3,6 +3,7 @@ import type { Batch, BatchScore, BatchState, Override } from './batch.ts';
 import type { OpGroup } from './forms.ts';
 import { overrideOf } from './forms.ts';
 import type { GradientRanking, Ranking } from './gradient.ts';
+import type { Change } from './rewrite.ts';
 import type { Node } from '../rasp/program.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { interruptAndCheck } from '../shared/cancellation.ts';
@@ -55,9 +56,13 @@ export interface SearchOutcome {
   readonly rises: Float64Array;
 }
 
-/** Forms up to this cost, one small change each, are tried in pairs; only the best few of an op. */
+/** Forms up to this cost, one small change each, are tried in pairs; only the best few symbols and wrappings of an op. */
 const PLAIN_COST = 1.1;
 const PLAIN_PER_OP = 8;
+/** How many ranks a wrapping stands behind. */
+const WRAP_RANKS = 4;
+/** Candidates that looking for a plainer solution may take. */
+const SIMPLIFYING = 4000;
 
 /** Weight of wrong-but-informative output, and the price of each changed op. */
 const INFORMATION = 0.5;
@@ -98,6 +103,8 @@ export class FormSearch {
       beams = this.select([...pairs, ...(await this.level(sources, perOp, first))]);
       if (beams.length === 0) break;
     }
+    const limit = this.evaluations + SIMPLIFYING;
+    for (const solution of [...this.solutions]) await this.simplify(solution, first, limit);
     const kept = [...this.kept.values()].sort((a, b) => b.value - a.value);
     return { solutions: this.solutions, best: this.best, beams: kept, evaluations: this.evaluations, rises: this.rises };
   }
@@ -154,22 +161,76 @@ export class FormSearch {
 
   /**
    * Pairs of plain changes of two ops, those first that stand highest among their own ops' changes: where two bugs hide
-   * each other, the gradient of the whole says little, but it still orders the changes of one op.
+   * each other, the gradient of the whole says little, but it still orders the changes of one op. Another symbol is
+   * plainer than a wrapping.
    */
   private plainPairs(first: Ranking): [Move, Move][] {
-    const ranked = this.groups.flatMap(({ forms }, g) =>
-      forms
-        .map(({ cost }, f) => ({ move: [g, f] as Move, cost, gain: first.gains[g]?.[f] ?? 0 }))
-        .filter(({ move, cost }) => move[1] > 0 && cost <= PLAIN_COST)
-        .sort((a, b) => b.gain - a.gain || a.cost - b.cost)
-        .slice(0, PLAIN_PER_OP)
-        .map(({ move }, rank) => ({ move, rank })),
-    );
-    return pairsOf(ranked)
+    return pairsOf(this.plainMoves(first))
       .filter(([a, b]) => a.move[0] !== b.move[0])
       .sort(([a, b], [c, d]) => a.rank + b.rank - (c.rank + d.rank))
       .slice(0, this.settings.pairs ?? 0)
       .map(([a, b]) => [a.move, b.move]);
+  }
+
+  /** The best plain changes of each op, with their ranks there. */
+  private plainMoves(first: Ranking): { move: Move; rank: number }[] {
+    const plain = (group: number, wraps: boolean): { move: Move; rank: number }[] =>
+      (this.groups[group]?.forms ?? [])
+        .map(({ cost, changes }, form) => ({ form, cost, changes, gain: first.gains[group]?.[form] ?? 0 }))
+        .filter(({ form, cost, changes }) => form > 0 && cost <= PLAIN_COST && changes.some(isWrap) === wraps)
+        .sort((a, b) => b.gain - a.gain || a.cost - b.cost)
+        .slice(0, PLAIN_PER_OP)
+        .map(({ form }, rank) => ({ move: [group, form], rank: rank + (wraps ? WRAP_RANKS : 0) }));
+    return this.groups.flatMap((_, g) => [...plain(g, false), ...plain(g, true)]);
+  }
+
+  /**
+   * Looks for plainer solutions around one: two of its changes for one other, or one for a plainer one, as long as that
+   * succeeds.
+   */
+  private async simplify(solution: Candidate, first: Ranking, limit: number): Promise<void> {
+    const plain = this.plainMoves(first).sort((a, b) => a.rank - b.rank).map(({ move }) => move);
+    for (let best: Candidate | null = solution; best; ) {
+      const from: Candidate = best;
+      best = null;
+      for (const reverted of this.reversions(from, plain)) {
+        for (const move of plain) {
+          if (this.evaluations >= limit || performance.now() > this.settings.deadline) return;
+          await interruptAndCheck(this.token);
+          const known = this.solutions.length;
+          this.evaluate(from, [...reverted, move]);
+          const found = this.solutions[known];
+          if (found && this.weight(found) < this.weight(best ?? from)) best = found;
+        }
+        if (best) break;
+      }
+    }
+  }
+
+  /**
+   * What to change back before another change is tried: pairs of changes, those that are not plain, and then one change
+   * while another that is not plain becomes so.
+   */
+  private reversions({ choice }: Candidate, plain: readonly Move[]): Move[][] {
+    const changed = choice.flatMap((form, g): Move[] => (form === 0 ? [] : [[g, 0]]));
+    const costly = changed.filter(([g]) => !this.isSymbol(g, choice[g] ?? 0));
+    const eased = costly.flatMap(([g]) =>
+      plain
+        .filter(([group, form]) => group === g && this.isSymbol(g, form))
+        .flatMap((easing) => changed.filter(([other]) => other !== g).map((back) => [back, easing])),
+    );
+    return [...pairsOf(changed), ...costly.map((move) => [move]), ...eased];
+  }
+
+  /** Is the form one plain change of a symbol? */
+  private isSymbol(group: number, form: number): boolean {
+    const found = this.groups[group]?.forms[form];
+    return found !== undefined && found.cost <= PLAIN_COST && !found.changes.some(isWrap);
+  }
+
+  /** What a plainer solution has less of: changes, then their cost. */
+  private weight({ choice }: Candidate): number {
+    return choice.reduce((sum, f, g) => sum + (f === 0 ? 0 : 100 + (this.groups[g]?.forms[f]?.cost ?? 0)), 0);
   }
 
   private async tryPairs(source: Candidate, pairs: readonly (readonly [Move, Move])[]): Promise<Candidate[]> {
@@ -231,6 +292,8 @@ export class FormSearch {
     return beams;
   }
 }
+
+const isWrap = ({ kind }: Change): boolean => kind === 'operand' || kind === 'result' || kind === 'around';
 
 function pairsOf<T>(list: readonly T[]): [T, T][] {
   return list.flatMap((a, i) => list.slice(i + 1).map((b): [T, T] => [a, b]));

@@ -42,4 +42,13 @@ describe('patches', () => {
     assert.equal(patch.summary, '“tokens + indices - 10” becomes “((tokens + indices) / 10)” in line 1');
     assert.equal(applyEdits(before, patch.edits), patch.source);
   });
+
+  it('tell whole words and operators', () => {
+    const summaryOf = (before: string, after: string): string => makePatch('p.py', before, after).summary;
+    assert.equal(summaryOf('Select(a, b, Comparison.LEQ)', 'Select(a, b, Comparison.LT)'), '“LEQ” becomes “LT” in line 1');
+    assert.equal(summaryOf('Select(a, b, Comparison.EQ)', 'Select(a, b, Comparison.NEQ)'), '“EQ” becomes “NEQ” in line 1');
+    assert.equal(summaryOf('x = a <= 0;', 'x = a < 0;'), '“<=” becomes “<” in line 1');
+    assert.equal(summaryOf('x = a + 1;', 'x = a + 10;'), '“1” becomes “10” in line 1');
+    assert.equal(summaryOf('x = a;', 'x = -a;'), 'insert “-” in line 1');
+  });
 });
