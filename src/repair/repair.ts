@@ -56,7 +56,7 @@ const LOOKUP_STARTS = 6;
 
 /** Each round of the search over forms is wider than the one before. */
 const rounds = [
-  { perOp: 25, beams: 6, depth: 6, perSet: 2 },
+  { perOp: 25, beams: 6, depth: 6, perSet: 2, pairs: 1500 },
   { perOp: 25, beams: 20, depth: 6, perSet: 3 },
   { perOp: 40, beams: 48, depth: 6, perSet: 4 },
 ] as const;

@@ -59,7 +59,7 @@ export interface SearchOutcome {
 /** Forms up to this cost, one small change each, are tried in pairs; only the best few symbols and wrappings of an op. */
 const PLAIN_COST = 1.1;
 const PLAIN_PER_OP = 8;
-/** How many ranks a wrapping stands behind. */
+/** How many ranks a wrapping stands behind; symbols stand closer together, as there are few of them. */
 const WRAP_RANKS = 4;
 /** Candidates that looking for a plainer solution may take. */
 const SIMPLIFYING = 4000;
@@ -99,8 +99,9 @@ export class FormSearch {
       const restart = level > 1 && (level - 1) % 3 === 0;
       const perOp = restart ? this.settings.perOp * 3 : this.settings.perOp;
       const sources = restart ? [this.origin, ...beams] : beams;
-      const pairs = level === 1 ? await this.tryPairs(this.origin, this.plainPairs(first)) : [];
-      beams = this.select([...pairs, ...(await this.level(sources, perOp, first))]);
+      const found = await this.level(sources, perOp, first);
+      if (level === 1 && this.solutions.length === 0) found.push(...(await this.tryPairs(this.origin, this.plainPairs(first))));
+      beams = this.select(found);
       if (beams.length === 0) break;
     }
     const limit = this.evaluations + SIMPLIFYING;
@@ -180,7 +181,7 @@ export class FormSearch {
         .filter(({ form, cost, changes }) => form > 0 && cost <= PLAIN_COST && changes.some(isWrap) === wraps)
         .sort((a, b) => b.gain - a.gain || a.cost - b.cost)
         .slice(0, PLAIN_PER_OP)
-        .map(({ form }, rank) => ({ move: [group, form], rank: rank + (wraps ? WRAP_RANKS : 0) }));
+        .map(({ form }, rank) => ({ move: [group, form], rank: wraps ? WRAP_RANKS + rank : rank / 2 }));
     return this.groups.flatMap((_, g) => [...plain(g, false), ...plain(g, true)]);
   }
 
