@@ -14,6 +14,7 @@ export const settings = {
   section: 'gradlens',
   timeBudgetSeconds: 'repair.timeBudgetSeconds',
   method: 'repair.method',
+  processes: 'repair.processes',
   provider: 'provider',
 } as const;
 
