@@ -4,7 +4,7 @@ import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancellationSource, CancelledError, throwIfCancelled } from '../shared/cancellation.ts';
 
 /** More lanes open when the first task has taken that long, or has not solved the problem. */
-const HEAD_START_MS = 300;
+const HEAD_START_MS = 1000;
 
 export interface Task<I, R> {
   /** Places of the tasks whose results it may use; all before its own. */
