@@ -1,8 +1,10 @@
 // npm run bench -- NAME [options]: runs one of the benchmarks.
+import { benchParallel } from './parallel.ts';
 import { benchRaspBugs } from './raspbugs/bench.ts';
 
 const benchmarks: Readonly<Record<string, { readonly purpose: string; run(args: readonly string[]): Promise<unknown> }>> = {
   raspbugs: { purpose: 'repairs generated bugs: --per-cell N | --whole, --methods a,b, --budget SECONDS, --seed N, --out NAME', run: benchRaspBugs },
+  parallel: { purpose: 'time to the patch on one process and on two: --per-cell N, --rounds N, --budget SECONDS, --seed N, --out NAME', run: benchParallel },
   check: { purpose: 'how long a 1,000-line RASP program takes to check', run: () => import('./check.ts') },
 };
 

@@ -8,6 +8,7 @@ import { noEntry, refuse } from './refusal.ts';
 import { distinctExamples, sampleExamples } from './sampling.ts';
 import type { Lanes, Task } from './schedule.ts';
 import { schedule } from './schedule.ts';
+import { SpareProcessor } from './spareProcessor.ts';
 import type { Stage } from './stages.ts';
 import { knownFrom, stagesOf } from './stages.ts';
 import type { RepairContext, Solution, TaskResult } from './task.ts';
@@ -25,6 +26,8 @@ export interface RepairServices {
   readonly host: ModelHost;
   /** The built worker script, from which further processes are forked; without it there are none. */
   readonly workerPath?: string;
+  /** Is there room for another process? Default: where the other programs leave a processor idle. */
+  readonly isProcessorSpare?: () => boolean;
   readonly log?: (line: string) => void;
 }
 
@@ -101,10 +104,10 @@ class Repair {
   }
 
   private lanes(first: LocalLane): Lanes<TimedTask, TaskResult> {
-    const { host, workerPath, log = () => undefined } = this.services;
+    const { host, workerPath, isProcessorSpare = new SpareProcessor().isThere, log = () => undefined } = this.services;
     const processes = workerPath === undefined ? 1 : (this.request.processes ?? defaultProcesses());
     const open = (): RemoteLane => new RemoteLane(workerPath ?? '', this.context, host, (event) => this.course.follow(event), log);
-    return { first, more: processes - 1, open };
+    return { first, more: processes - 1, isWorthOpening: isProcessorSpare, open };
   }
 
   private tasks(): Task<TimedTask, TaskResult>[] {

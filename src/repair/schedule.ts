@@ -3,7 +3,7 @@
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancellationSource, CancelledError, throwIfCancelled } from '../shared/cancellation.ts';
 
-/** More lanes open when the first task has taken that long, or has not solved the problem. */
+/** More lanes may open when the first task has taken that long, or has not solved the problem; asked again as often. */
 const HEAD_START_MS = 1000;
 
 export interface Task<I, R> {
@@ -28,6 +28,8 @@ export interface Lanes<I, R> {
   readonly first: Lane<I, R>;
   /** How many more may be open at once. */
   readonly more: number;
+  /** Is another worth opening now? What comes out does not depend on the answer. */
+  isWorthOpening(): boolean;
   /** Opens another. An error in it costs the lane: its task is run again in the first. */
   open(): Lane<I, R>;
 }
@@ -68,7 +70,7 @@ class Schedule<I, R> {
 
   async run(): Promise<(R | null)[]> {
     const watch = this.token.onCancellationRequested(() => this.wake());
-    const headStart = setTimeout(() => {
+    const headStart = setInterval(() => {
       this.canOpen = true;
       this.wake();
     }, HEAD_START_MS);
@@ -82,7 +84,7 @@ class Schedule<I, R> {
         await change;
       }
     } finally {
-      clearTimeout(headStart);
+      clearInterval(headStart);
       watch.dispose();
       await this.stop();
     }
@@ -121,14 +123,14 @@ class Schedule<I, R> {
   }
 
   private freeLane(place: number): Lane<I, R> | null {
-    const { first, more, open } = this.lanes;
+    const { first, more } = this.lanes;
     const lane = this.idle.find((candidate) => candidate === first || !this.lost.has(place));
     if (lane) {
       this.idle.splice(this.idle.indexOf(lane), 1);
       return lane;
     }
-    if (!this.canOpen || this.opened.size >= more || this.lost.has(place)) return null;
-    const opened = open();
+    if (!this.canOpen || this.opened.size >= more || this.lost.has(place) || !this.lanes.isWorthOpening()) return null;
+    const opened = this.lanes.open();
     this.opened.add(opened);
     return opened;
   }

@@ -32,6 +32,9 @@ export const builtHost = (name = 'host.cjs'): string => builtScript('src/runtime
 
 export const builtWorker = (name = 'worker.cjs'): string => builtScript('src/repair/worker.ts', name);
 
+/** A process that leads a repair, for a test that kills it. */
+export const builtLeader = (): string => builtScript('test/support/leadingProcess.ts', 'parallel-leader.cjs');
+
 /** A host of one's own, for tests that kill it. Dispose it. */
 export const startHost = (options: Partial<ModelHostOptions> = {}): ModelHost => ModelHost.start({ hostPath: builtHost(), ...options });
 

@@ -71,7 +71,7 @@ async function run(plans: readonly Plan[], more: number, deadly: ReadonlySet<num
     return lane;
   };
   try {
-    const results = await schedule(plans.map(taskOf), { first, more, open }, ({ solved }) => solved, token);
+    const results = await schedule(plans.map(taskOf), { first, more, isWorthOpening: () => true, open }, ({ solved }) => solved, token);
     return { results, first, opened };
   } finally {
     assert.ok(opened.every(({ disposed }) => disposed));
@@ -118,7 +118,7 @@ describe('schedule', () => {
 
   it('ends with the error of a task only if no earlier task solves the problem', async () => {
     const failing: Lane<Work, Result> = { run: ({ solves }) => (solves ? Promise.resolve({ value: 1, solved: true }) : Promise.reject(new Error('broken'))), dispose: () => undefined };
-    const of = (plans: readonly Plan[]) => schedule(plans.map(taskOf), { first: failing, more: 0, open: () => failing }, ({ solved }) => solved, neverCancelled);
+    const of = (plans: readonly Plan[]) => schedule(plans.map(taskOf), { first: failing, more: 0, isWorthOpening: () => true, open: () => failing }, ({ solved }) => solved, neverCancelled);
     await assert.rejects(of([plain, { ...plain, solves: true }]), /broken/);
     assert.equal((await of([{ ...plain, solves: true }, plain])).length, 1);
   });
