@@ -1,4 +1,5 @@
 // npm run bench -- NAME [options]: runs one of the benchmarks.
+import { benchParallel } from './parallel.ts';
 import { benchRaspBugs } from './raspbugs/bench.ts';
 import { usage } from './raspbugs/plan.ts';
 
@@ -7,6 +8,7 @@ const benchmarks: Readonly<Record<string, { readonly purpose: string; run(args: 
   language: { purpose: 'how long each language service takes on a 1,000-line RASP file', run: () => import('./language.ts').then(({ benchLanguage }) => benchLanguage()) },
   compile: { purpose: 'how long the base programs take to compile into transformer weights, and their sizes', run: async () => (await import('./compile.ts')).benchCompile() },
   'compile-property': { purpose: 'random programs as interpreter, tables and weights: COUNT SEED', run: async (args) => (await import('./compile.ts')).benchCompileProperty(args) },
+  parallel: { purpose: 'time to the patch on one process and on two: --per-cell N, --rounds N, --budget SECONDS, --seed N, --out NAME', run: benchParallel },
   check: { purpose: 'how long a 1,000-line RASP program takes to check', run: () => import('./check.ts') },
 };
 

@@ -55,17 +55,19 @@ function failed(error: unknown, json: boolean, terminal: Environment['terminal']
   return exitCode;
 }
 
-/** The model host is built beside this script; from the sources it is found in dist. */
-function hostBeside(script: string): string {
+/** The model host and the worker are built beside this script; from the sources they are found in dist. */
+function builtBeside(script: string, name: string): string {
   const folder = path.dirname(realpathSync(script));
-  const beside = path.join(folder, 'host.cjs');
-  return existsSync(beside) ? beside : path.join(folder, '..', 'dist', 'host.cjs');
+  const beside = path.join(folder, name);
+  return existsSync(beside) ? beside : path.join(folder, '..', 'dist', name);
 }
 
 function processEnvironment(): Environment {
   const cancellation = new CancellationSource();
   process.once('SIGINT', () => cancellation.cancel());
   process.once('SIGTERM', () => cancellation.cancel());
+  const script = process.argv[1] ?? '';
+  const worker = builtBeside(script, 'worker.cjs');
   return {
     terminal: {
       out: (text) => void process.stdout.write(text),
@@ -74,7 +76,8 @@ function processEnvironment(): Environment {
       colours: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
       columns: process.stderr.columns || 80,
     },
-    hostPath: hostBeside(process.argv[1] ?? ''),
+    hostPath: builtBeside(script, 'host.cjs'),
+    workerPath: existsSync(worker) ? worker : undefined,
     token: cancellation.token,
     now: () => performance.now(),
   };

@@ -17,6 +17,8 @@ export interface Environment {
   readonly terminal: Terminal;
   /** The built model host. */
   readonly hostPath: string;
+  /** The built worker, from which a repair forks processes; undefined where it has not been built. */
+  readonly workerPath: string | undefined;
   readonly token: CancellationToken;
   /** Milliseconds from any start. */
   now(): number;

@@ -22,9 +22,10 @@ export async function repair(args: ParsedArguments, environment: Environment): P
   if (diagnostics.length > 0) return refused(places, diagnostics);
   const target = outputFolder(args.values['out'], request.source);
   const host = ModelHost.start({ hostPath: environment.hostPath });
+  const services = { host, ...(environment.workerPath === undefined ? {} : { workerPath: environment.workerPath }) };
   const live = new LiveTrajectory(environment.terminal, () => environment.now());
   try {
-    const result = await repairProgram(request, { host }, { token: environment.token, onProgress: (progress) => live.show(progress) });
+    const result = await repairProgram(request, services, { token: environment.token, onProgress: (progress) => live.show(progress) });
     live.end();
     if (result.status === 'refused') return refused(places, result.diagnostics);
     return report(result, request, places, target, environment);
@@ -45,6 +46,7 @@ function requestOf({ positionals, values }: ParsedArguments): Asked {
   const given = readProgramExamples(source, values['examples']);
   const test = values['test'] === undefined ? undefined : readExampleFile(values['test']);
   const entry = values['entry'];
+  const processes = processesOf(values['processes']);
   const request: RepairRequest = {
     source,
     readSource,
@@ -54,6 +56,7 @@ function requestOf({ positionals, values }: ParsedArguments): Asked {
     seed: Math.trunc(positive('seed', values['seed'], 1)),
     ...(test ? { test: test.examples } : {}),
     ...(entry === undefined ? {} : { entry }),
+    ...(processes === undefined ? {} : { processes }),
   };
   const diagnostics = [...given.diagnostics, ...(test?.diagnostics ?? [])].filter(({ severity }) => severity === 'error');
   return { request, diagnostics, files: [source, ...given.files, ...(test?.files ?? [])] };
@@ -69,6 +72,14 @@ function positive(name: string, text: string | undefined, fallback: number): num
   if (text === undefined) return fallback;
   const value = Number(text);
   if (!(value > 0 && Number.isFinite(value))) throw new UsageError(`--${name} must be a number above 0, and is “${text}”.`);
+  return value;
+}
+
+/** As many as are worth a process each; undefined: as the machine has cores. */
+function processesOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!(Number.isInteger(value) && value >= 1 && value <= 64)) throw new UsageError(`--processes must be a whole number from 1 to 64, and is “${text}”.`);
   return value;
 }
 

@@ -63,6 +63,7 @@ export const commands = {
       test: { value: 'FILE', purpose: 'examples that are held out and only reported on' },
       method: { value: 'METHOD', purpose: 'auto (default), search, edits or tables' },
       budget: { value: 'SECONDS', purpose: 'how long to try; default 60' },
+      processes: { value: 'NUMBER', purpose: 'processes that compute at once; default 2 where there are as many cores' },
       seed: { value: 'NUMBER', purpose: 'seed of the random numbers; default 1' },
       out: { value: 'DIR', purpose: 'writes the patched program and report.json there' },
     },

@@ -83,6 +83,7 @@ export class RepairRun {
           file: { path: this.document.uri.fsPath, text: this.text, dialect },
           method: this.method,
           budgetMillis: 1000 * configuration.get<number>(settings.timeBudgetSeconds, 60),
+          processes: configuration.get<number>(settings.processes, 2),
           provider: configuration.get<Provider | 'auto'>(settings.provider, 'auto'),
           hostPath: this.services.hostPath,
         },

@@ -2,7 +2,8 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { RepairProgress } from './types.ts';
-import type { WorkerReply, WorkerRequest } from './workerProtocol.ts';
+import type { TaskEvent } from './task.ts';
+import type { CancelRequest, WorkerReply, WorkerRequest } from './workerProtocol.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancelledError, neverCancelled } from '../shared/cancellation.ts';
 
@@ -13,15 +14,20 @@ export class WorkerDiedError extends Error {
 
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 
-export interface CallOptions {
-  readonly token?: CancellationToken;
+interface Listeners {
   readonly onProgress?: (progress: RepairProgress) => void;
+  readonly onTaskEvent?: (event: TaskEvent) => void;
 }
 
-interface Waiting {
+export interface CallOptions extends Listeners {
+  readonly token?: CancellationToken;
+  /** Cancelling ends the process, whatever it does (the default), or asks a task to stop and keeps the process. */
+  readonly whenCancelled?: 'end' | 'ask';
+}
+
+interface Waiting extends Listeners {
   resolve(reply: WorkerReply): void;
   reject(error: Error): void;
-  readonly onProgress?: (progress: RepairProgress) => void;
 }
 
 /** One worker process, started when first needed and again when it has died. */
@@ -39,19 +45,23 @@ export class RemoteWorker {
     return this.child?.pid;
   }
 
-  /** @throws CancelledError at once when the token says so: the process is ended, whatever it does. */
-  async call(request: WithoutId<WorkerRequest>, options: CallOptions = {}): Promise<WorkerReply> {
-    const token = options.token ?? neverCancelled;
+  /** @throws CancelledError when the token says so: at once where the process is ended for it. */
+  async call(request: WithoutId<Exclude<WorkerRequest, CancelRequest>>, options: CallOptions = {}): Promise<WorkerReply> {
+    const { token = neverCancelled, whenCancelled = 'end', ...listeners } = options;
     if (token.isCancellationRequested) throw new CancelledError();
     const child = this.process();
     const id = this.nextId++;
     const reply = new Promise<WorkerReply>((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject, ...(options.onProgress ? { onProgress: options.onProgress } : {}) });
+      this.waiting.set(id, { resolve, reject, ...listeners });
     });
     child.send({ ...request, id } as WorkerRequest);
-    const watch = token.onCancellationRequested(() => this.end(new CancelledError()));
+    const watch = token.onCancellationRequested(() => {
+      if (whenCancelled === 'end') this.end(new CancelledError());
+      else if (child.connected) child.send({ type: 'cancel', id } satisfies WorkerRequest);
+    });
     try {
       const answer = await reply;
+      if (answer.type === 'cancelled') throw new CancelledError();
       if (answer.type === 'failed') throw new Error(answer.message);
       return answer;
     } finally {
@@ -94,6 +104,10 @@ export class RemoteWorker {
     const waiting = this.waiting.get(reply.id);
     if (reply.type === 'progress') {
       waiting?.onProgress?.(reply.progress);
+      return;
+    }
+    if (reply.type === 'taskEvent') {
+      waiting?.onTaskEvent?.(reply.event);
       return;
     }
     this.waiting.delete(reply.id);

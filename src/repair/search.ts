@@ -24,6 +24,8 @@ export interface SearchSettings extends SearchWidth {
   readonly deadline: number;
   /** Solutions after which to stop. */
   readonly enough: number;
+  /** Candidates after which to stop; default: no limit. */
+  readonly evaluations?: number;
 }
 
 /** A choice of one form per op group. */
@@ -111,7 +113,8 @@ export class FormSearch {
   }
 
   private finished(): boolean {
-    return this.solutions.length >= this.settings.enough || performance.now() > this.settings.deadline;
+    const { enough, evaluations = Number.POSITIVE_INFINITY, deadline } = this.settings;
+    return this.solutions.length >= enough || this.evaluations >= evaluations || performance.now() > deadline;
   }
 
   private async level(sources: readonly Candidate[], perOp: number, first: Ranking): Promise<Candidate[]> {

@@ -27,6 +27,11 @@ export interface RepairRequest {
   readonly method?: RepairMethod;
   /** Time budget, milliseconds; default 60,000. */
   readonly budgetMillis?: number;
+  /**
+   * Processes that may compute at once, this one among them; default 2 where there are as many cores. Another is
+   * started when the first search takes longer than a second and a processor is idle. The result does not depend on their number, unless the time budget cuts a search short. More than 1 needs a worker to fork.
+   */
+  readonly processes?: number;
   readonly seed?: number;
 }
 

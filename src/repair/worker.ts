@@ -1,17 +1,21 @@
 // The editor's worker process: analyses files, runs examples and repairs programs, so that the editor never waits.
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { readCommentRows, readJsonRows } from './exampleRows.ts';
 import { describeFailure, examplesPathOf, list, readExamples, runExample, runExamples } from './examples.ts';
 import { repair } from './repair.ts';
+import { TaskRunner } from './taskRunner.ts';
 import type { Example } from './types.ts';
 import type {
+  CancelRequest,
   CheckResult,
   DrawRequest,
   ExampleReport,
   ExamplesReply,
   RepairCall,
   ReplRequest,
+  TaskCall,
   ValueHint,
   ValuesRequest,
   WorkerFile,
@@ -34,6 +38,7 @@ import { selfCheck } from '../numeric/selfCheck.ts';
 import { ModelHost } from '../runtime/client.ts';
 import type { Provider } from '../runtime/protocol.ts';
 import { describeProviders, probeProviders } from '../runtime/providers.ts';
+import { CancellationSource, CancelledError } from '../shared/cancellation.ts';
 
 /** Failing examples listed for one file. */
 const MOST_FAILING = 50;
@@ -139,8 +144,16 @@ async function repairCall(call: RepairCall): Promise<WorkerReply> {
   const errors = set.diagnostics.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) return { type: 'repaired', id, result: { status: 'refused', diagnostics: errors } };
   const result = await repair(
-    { source: { path: file.path, text: file.text }, dialect: file.dialect, examples: set.examples, method: call.method, budgetMillis: call.budgetMillis, readSource },
-    { host: hostAt(call.hostPath, call.provider) },
+    {
+      source: { path: file.path, text: file.text },
+      dialect: file.dialect,
+      examples: set.examples,
+      method: call.method,
+      budgetMillis: call.budgetMillis,
+      processes: Math.min(call.processes, availableParallelism()),
+      readSource,
+    },
+    { host: hostAt(call.hostPath, call.provider), ...(process.argv[1] === undefined ? {} : { workerPath: process.argv[1] }) },
     { onProgress: (progress) => send({ type: 'progress', id, progress }) },
   );
   return { type: 'repaired', id, result };
@@ -183,12 +196,34 @@ function draw({ id, file, offset }: DrawRequest): WorkerReply {
   }
 }
 
-async function answer(request: WorkerRequest): Promise<WorkerReply> {
+let runner: TaskRunner | null = null;
+/** Tasks under way, by the ids of their calls. */
+const underWay = new Map<number, CancellationSource>();
+
+async function taskCall({ id, context, task, millis, provider, hostPath }: TaskCall): Promise<WorkerReply> {
+  if (context) runner = new TaskRunner(context, hostAt(hostPath, provider));
+  if (!runner) throw new RangeError('the first task brings no context');
+  const source = new CancellationSource();
+  underWay.set(id, source);
+  try {
+    const result = await runner.run(task, { millis, token: source.token, onEvent: (event) => send({ type: 'taskEvent', id, event }) });
+    return { type: 'task', id, result };
+  } catch (error) {
+    if (error instanceof CancelledError) return { type: 'cancelled', id };
+    throw error;
+  } finally {
+    underWay.delete(id);
+  }
+}
+
+async function answer(request: Exclude<WorkerRequest, CancelRequest>): Promise<WorkerReply> {
   switch (request.type) {
     case 'check':
       return { type: 'checked', id: request.id, result: check(request.file, request.examples) };
     case 'repair':
       return repairCall(request);
+    case 'task':
+      return taskCall(request);
     case 'providers':
       return providers(request.id, request.hostPath);
     case 'inspect':
@@ -207,6 +242,10 @@ async function answer(request: WorkerRequest): Promise<WorkerReply> {
 const send = (reply: WorkerReply): void => void process.send?.(reply);
 
 process.on('message', (request: WorkerRequest) => {
+  if (request.type === 'cancel') {
+    underWay.get(request.id)?.cancel();
+    return;
+  }
   void answer(request)
     .catch((error: unknown): WorkerReply => ({ type: 'failed', id: request.id, message: error instanceof Error ? error.message : String(error) }))
     .then(send);

@@ -6,6 +6,7 @@ import type { Inspected } from '../rasp/shownValue.ts';
 import type { ReplReply } from '../rasp/repl/session.ts';
 import type { Drawing } from '../shared/drawing.ts';
 import type { Provider } from '../runtime/protocol.ts';
+import type { RepairContext, RepairTask, TaskEvent, TaskResult } from './task.ts';
 import type { RepairMethod, RepairProgress, RepairRefusal, RepairResult } from './types.ts';
 
 export interface WorkerFile {
@@ -27,6 +28,8 @@ export interface RepairCall {
   readonly file: WorkerFile;
   readonly method: RepairMethod;
   readonly budgetMillis: number;
+  /** How many processes may compute at once, as far as there are cores. */
+  readonly processes: number;
   /** `auto` is CPU: the tables of a program are small, and a GPU's start costs more than it saves. */
   readonly provider: Provider | 'auto';
   readonly hostPath: string;
@@ -74,7 +77,33 @@ export interface ExamplesRequest {
   readonly file: WorkerFile;
   readonly run: boolean;
 }
-export type WorkerRequest = CheckRequest | RepairCall | ProvidersRequest | InspectRequest | ValuesRequest | ExamplesRequest | ReplRequest | DrawRequest;
+/** One task of a repair that another process leads. */
+export interface TaskCall {
+  readonly type: 'task';
+  readonly id: number;
+  /** Null: that of the call before. */
+  readonly context: RepairContext | null;
+  readonly task: RepairTask;
+  readonly millis: number;
+  readonly provider: Provider;
+  readonly hostPath: string;
+}
+/** The call of that id is no longer wanted; a task answers with `cancelled`. */
+export interface CancelRequest {
+  readonly type: 'cancel';
+  readonly id: number;
+}
+export type WorkerRequest =
+  | CheckRequest
+  | RepairCall
+  | ProvidersRequest
+  | InspectRequest
+  | ValuesRequest
+  | ExamplesRequest
+  | ReplRequest
+  | DrawRequest
+  | TaskCall
+  | CancelRequest;
 
 export interface FailingExample {
   readonly span: Span;
@@ -150,10 +179,37 @@ export interface DrawnReply {
   readonly id: number;
   readonly result: { readonly drawing: Drawing; readonly span: Span } | { readonly problem: string };
 }
+export interface TaskEventReply {
+  readonly type: 'taskEvent';
+  readonly id: number;
+  readonly event: TaskEvent;
+}
+export interface TaskReply {
+  readonly type: 'task';
+  readonly id: number;
+  readonly result: TaskResult;
+}
+export interface CancelledReply {
+  readonly type: 'cancelled';
+  readonly id: number;
+}
 /** A bug on the other side, told with its message. */
 export interface FailedReply {
   readonly type: 'failed';
   readonly id: number;
   readonly message: string;
 }
-export type WorkerReply = CheckedReply | ProgressReply | RepairedReply | ProvidersReply | InspectedReply | ValuesReply | ExamplesReply | ReplAnswer | DrawnReply | FailedReply;
+export type WorkerReply =
+  | CheckedReply
+  | ProgressReply
+  | RepairedReply
+  | ProvidersReply
+  | InspectedReply
+  | ValuesReply
+  | ExamplesReply
+  | ReplAnswer
+  | DrawnReply
+  | FailedReply
+  | TaskEventReply
+  | TaskReply
+  | CancelledReply;

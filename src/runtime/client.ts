@@ -79,6 +79,11 @@ export class ModelHost {
     return this.options.provider ?? 'cpu';
   }
 
+  /** The built host script, for processes that start hosts of their own. */
+  get hostPath(): string {
+    return this.options.hostPath;
+  }
+
   /**
    * Opens a model. The same bytes with the same options share one session.
    * @throws RuntimeError if the runtime refuses the model or the memory budget is used up.

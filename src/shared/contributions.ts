@@ -17,6 +17,7 @@ export const settings = {
   section: 'gradlens',
   timeBudgetSeconds: 'repair.timeBudgetSeconds',
   method: 'repair.method',
+  processes: 'repair.processes',
   provider: 'provider',
   inlayValues: 'inlayHints.values',
 } as const;

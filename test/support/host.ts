@@ -7,16 +7,16 @@ import type { ModelHostOptions } from '../../src/runtime/client.ts';
 import type { Execute } from '../../src/onnx/shapes.ts';
 
 const root = new URL('../../', import.meta.url);
-const hostPath = fileURLToPath(new URL('artifacts/test/host.cjs', root));
-let built = false;
+const built = new Set<string>();
 
-/** The host script as the build makes it, from the present sources. */
-export function builtHost(): string {
-  if (built) return hostPath;
+/** A script as the build makes it, from the present sources. */
+function builtScript(entry: string, name: string): string {
+  const outfile = fileURLToPath(new URL(`artifacts/test/${name}`, root));
+  if (built.has(name)) return outfile;
   mkdirSync(new URL('artifacts/test/', root), { recursive: true });
   buildSync({
-    entryPoints: [fileURLToPath(new URL('src/runtime/host.ts', root))],
-    outfile: hostPath,
+    entryPoints: [fileURLToPath(new URL(entry, root))],
+    outfile,
     bundle: true,
     platform: 'node',
     target: 'node20',
@@ -24,9 +24,16 @@ export function builtHost(): string {
     external: ['onnxruntime-node'],
     logLevel: 'warning',
   });
-  built = true;
-  return hostPath;
+  built.add(name);
+  return outfile;
 }
+
+export const builtHost = (name = 'host.cjs'): string => builtScript('src/runtime/host.ts', name);
+
+export const builtWorker = (name = 'worker.cjs'): string => builtScript('src/repair/worker.ts', name);
+
+/** A process that leads a repair, for a test that kills it. */
+export const builtLeader = (): string => builtScript('test/support/leadingProcess.ts', 'parallel-leader.cjs');
 
 /** A host of one's own, for tests that kill it. Dispose it. */
 export const startHost = (options: Partial<ModelHostOptions> = {}): ModelHost => ModelHost.start({ hostPath: builtHost(), ...options });

@@ -9,7 +9,7 @@ import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'mocha';
-import { builtHost } from '../support/host.ts';
+import { builtHost, builtWorker } from '../support/host.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const script = path.join(path.dirname(builtHost()), 'cli.cjs');
@@ -47,6 +47,7 @@ describe('command line', function () {
   };
 
   before(() => {
+    builtWorker();
     folder = mkdtempSync(path.join(tmpdir(), 'gradlens-cli-'));
     buildSync({ entryPoints: [path.join(root, 'src/cli.ts')], outfile: script, bundle: true, platform: 'node', target: 'node20', format: 'cjs', external: ['onnxruntime-node'], logLevel: 'warning' });
   });
@@ -134,6 +135,17 @@ describe('command line', function () {
     assert.equal(code, 1);
     assert.match(out, /bad\.rasp:1:6: error: /);
     assert.ok(out.includes('    \tx = undefined_name;\n    \t    ^^^^^^^^^^^^^^\n'), out);
+  });
+
+  it('repair takes a number of processes, and no other', async () => {
+    for (const wrong of ['0', '1.5', 'two']) {
+      const { code, err } = await gradlens('repair', 'samples/sort.rasp', '--processes', wrong);
+      assert.equal(code, 2);
+      assert.ok(err.includes(`--processes must be a whole number from 1 to 64, and is “${wrong}”.`), err);
+    }
+    const { code, out } = await gradlens('repair', 'samples/sort.rasp', '--processes', '2', '--json');
+    assert.equal(code, 0);
+    assert.equal((JSON.parse(out) as { status: string }).status, 'repaired');
   });
 
   it('repair gives the patch as one JSON document, progress apart', async () => {

@@ -1,0 +1,63 @@
+// What texts mean in the context of one repair, and which of them are right on its examples.
+import { isFatal } from './refusal.ts';
+import type { RepairContext, Solution } from './task.ts';
+import { isExact, passesAll } from './verify.ts';
+import type { Program } from '../rasp/program.ts';
+import { programOf } from '../rasp/analyse.ts';
+import { analyse } from '../rasp/frontend.ts';
+
+/** Inputs that screen the candidates; the gradient sees a few more. */
+export const SCREEN = 100;
+export const GRADIENT_BATCH = 128;
+
+/** The program of the repair's entry in a text, or undefined if the text has errors. */
+export function programOfText(context: RepairContext, text: string): Program | undefined {
+  const [first] = context.examples;
+  const analysis = analyse(
+    { path: context.source.path, text },
+    {
+      dialect: context.dialect,
+      readSource: (path) => context.files.find(([known]) => known === path)?.[1],
+      ...(first ? { runningExample: first.input } : {}),
+    },
+  );
+  if (analysis.diagnostics.some(isFatal)) return undefined;
+  return programOf(analysis, context.entry);
+}
+
+/** Stage 6: takes the texts that are right on every example, and keeps the examples that told others apart. */
+export class Acceptance {
+  readonly solutions: Solution[] = [];
+  /** Places in `sampled`, those found before first. */
+  readonly hard: number[];
+
+  constructor(
+    private readonly context: RepairContext,
+    known: readonly number[],
+    private readonly onAccepted: () => void,
+  ) {
+    this.hard = [...known];
+  }
+
+  /** The patched text under the interpreter, on every example. */
+  accept(solution: Solution): boolean {
+    if (this.solutions.some(({ text }) => text === solution.text)) return false;
+    const program = programOfText(this.context, solution.text);
+    if (!program) return false;
+    const failing = this.failing(program);
+    if (failing.length > 0 && this.hard.length < SCREEN) this.hard.push(...failing.filter((place) => !this.hard.includes(place)));
+    if (failing.length > 0 || !passesAll(program, this.context.examples)) return false;
+    this.solutions.push(solution);
+    this.onAccepted();
+    return true;
+  }
+
+  /** The first few examples that a program gets wrong. */
+  private failing(program: Program): number[] {
+    const failing: number[] = [];
+    this.context.sampled.forEach((example, place) => {
+      if (failing.length < 4 && !isExact(program, example)) failing.push(place);
+    });
+    return failing;
+  }
+}
