@@ -104,7 +104,7 @@ describe('repair on two processes', function () {
   });
 
   itWithProc('survives the death of a lane, with the same result', async () => {
-    const request = requestOf(bugs[2] as Bug);
+    const request = requestOf(bugs[2]?.bug as Bug);
     const one = await repairOn(1, request);
     const two = repairOn(2, request);
     const killed = await untilFound(() => processes(workerPath)[0]);
