@@ -58,20 +58,24 @@ export async function benchParallel(args: readonly string[]): Promise<void> {
   const bugs = stratifiedBugs(settings.seed, settings.perCell).filter(({ program, order }) => order >= 3 && PROGRAMS.includes(program));
   const paths = { host: built('src/runtime/host.ts', 'host.cjs'), worker: built('src/repair/worker.ts', 'worker.cjs') };
   const load = loadavg()[0] ?? 0;
+  const folder = new URL('bench/results/', root);
+  mkdirSync(folder, { recursive: true });
+  const write = (): string => {
+    const report = { machine: machine(), load: { before: load, after: loadavg()[0] ?? 0 }, settings: { ...settings, bugs: bugs.length }, summary: summarise(rows), rows };
+    const text = markdown(report);
+    writeFileSync(new URL(`${values.out}.json`, folder), `${JSON.stringify(report, null, 1)}\n`);
+    writeFileSync(new URL(`${values.out}.md`, folder), text);
+    return text;
+  };
   const rows: Row[] = [];
   for (const [at, bug] of bugs.entries()) {
     rows.push(await measure(bug, settings, paths, at % 2 === 0 ? [1, 2] : [2, 1]));
     console.error(`${at + 1}/${bugs.length} ${rowText(rows.at(-1) as Row).join(' | ')}`);
+    // A run that is stopped leaves what it has measured.
+    write();
   }
-  const report = { machine: machine(), load: { before: load, after: loadavg()[0] ?? 0 }, settings, summary: summarise(rows), rows };
-  const folder = new URL('bench/results/', root);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(new URL(`${values.out}.json`, folder), `${JSON.stringify(report, null, 1)}\n`);
-  const text = markdown(report);
-  writeFileSync(new URL(`${values.out}.md`, folder), text);
-  console.log(text);
+  console.log(write());
 }
-
 interface Settings {
   readonly seed: number;
   readonly budgetMillis: number;
@@ -180,14 +184,14 @@ function machine(): Record<string, string> {
   };
 }
 
-const seconds = (millis: number): string => (millis / 1000).toFixed(2);
+const seconds = (millis: number): string => (Number.isFinite(millis) ? (millis / 1000).toFixed(2) : '–');
 const ratio = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : '–');
 
 const rowText = (row: Row): string[] => [
   row.id, row.repaired ? (row.foundBy ?? '–') : 'not repaired', String(row.steps), String(row.evaluations), seconds(row.millis.one), seconds(row.millis.two), ratio(row.millis.two / row.millis.one), String(row.opened), row.samePatch ? 'yes' : 'no', row.sameEvaluations ? 'yes' : 'no',
 ];
 
-function markdown({ machine: on, load, settings, summary, rows }: { machine: Record<string, string>; load: { before: number; after: number }; settings: Settings & { perCell: number }; summary: ReturnType<typeof summarise>; rows: readonly Row[] }): string {
+function markdown({ machine: on, load, settings, summary, rows }: { machine: Record<string, string>; load: { before: number; after: number }; settings: Settings & { bugs: number }; summary: ReturnType<typeof summarise>; rows: readonly Row[] }): string {
   const table = (lines: readonly (readonly string[])[]): string => lines.map((line) => `| ${line.join(' | ')} |`).join('\n');
   const group = (name: string, { bugs, repaired, medianMillis, totalMillis, medianRatio }: ReturnType<typeof summarise>['all']): string[] => [
     name, String(bugs), String(repaired), seconds(medianMillis.one), seconds(medianMillis.two), seconds(totalMillis.one), seconds(totalMillis.two), ratio(medianRatio),
@@ -195,7 +199,7 @@ function markdown({ machine: on, load, settings, summary, rows }: { machine: Rec
   return [
     '# Repair on one process and on two',
     '',
-    `Time to the patch, seconds, median of ${settings.rounds}; ${rows.length} bugs of orders 3 to 5 of ${PROGRAMS.join(', ')}, both syntaxes; ${settings.examples} distinct examples each; budget ${settings.budgetMillis / 1000} s; seed ${settings.seed}. Both numbers of processes take turns within one run; the model host is started before the clock, the second process after it.`,
+    `Time to the patch, seconds, median of ${settings.rounds}; ${rows.length} of ${settings.bugs} bugs of orders 3 to 5 of ${PROGRAMS.join(', ')}, both syntaxes; ${settings.examples} distinct examples each; budget ${settings.budgetMillis / 1000} s; seed ${settings.seed}. Both numbers of processes take turns within one run; the model host is started before the clock, the second process after it.`,
     Object.entries(on).map(([key, value]) => `${key}: ${value}`).join('; '),
     `Load average (1 minute) before the run ${load.before.toFixed(1)}, after it ${load.after.toFixed(1)}: what else ran leaves less for a second process, which is only started where a processor is idle (“second started”: in how many rounds).`,
     '',

@@ -12,7 +12,7 @@ const pairsFirst = { perOp: 10, beams: 12, depth: 3, perSet: 3, pairs: 6000 } as
 /** Programs on the way that get a search of their own, how many candidates each of those tries, and in how many lanes. */
 const FROM_BEST = 24;
 const FROM_BEST_EVALUATIONS = 3000;
-const FROM_BEST_ABREAST = 3;
+const FROM_BEST_ABREAST = 2;
 const WIDE_EVALUATIONS = 60_000;
 /** Programs on the way in which single ops are tried as dictionaries. */
 const LOOKUP_STARTS = 6;
