@@ -4,6 +4,7 @@ import path from 'node:path';
 import { readCommentRows, readJsonRows } from './exampleRows.ts';
 import { describeFailure, examplesPathOf, list, readExamples, runExample, runExamples } from './examples.ts';
 import { repair } from './repair.ts';
+import { modelOf, Transformers } from './transformerRequest.ts';
 import type { Example } from './types.ts';
 import type {
   CheckResult,
@@ -12,6 +13,7 @@ import type {
   ExamplesReply,
   RepairCall,
   ReplRequest,
+  TransformerRequest,
   ValueHint,
   ValuesRequest,
   WorkerFile,
@@ -183,6 +185,17 @@ function draw({ id, file, offset }: DrawRequest): WorkerReply {
   }
 }
 
+let pictured: { readonly hostPath: string; readonly transformers: Transformers } | null = null;
+
+function transformersAt(hostPath: string): Transformers {
+  if (pictured?.hostPath !== hostPath) pictured = { hostPath, transformers: new Transformers((file) => examplesOf(file).examples, readSource, () => hostAt(hostPath, 'cpu')) };
+  return pictured.transformers;
+}
+
+async function transformer({ id, hostPath, ...call }: TransformerRequest): Promise<WorkerReply> {
+  return { type: 'transformer', id, result: await transformersAt(hostPath).picture(call) };
+}
+
 async function answer(request: WorkerRequest): Promise<WorkerReply> {
   switch (request.type) {
     case 'check':
@@ -201,6 +214,10 @@ async function answer(request: WorkerRequest): Promise<WorkerReply> {
       return replStep(request.id, request.step);
     case 'draw':
       return draw(request);
+    case 'transformer':
+      return transformer(request);
+    case 'model':
+      return { type: 'model', id: request.id, result: modelOf(request, (file) => examplesOf(file).examples, readSource) };
   }
 }
 

@@ -6,6 +6,7 @@ import type { Inspected } from '../rasp/shownValue.ts';
 import type { ReplReply } from '../rasp/repl/session.ts';
 import type { Drawing } from '../shared/drawing.ts';
 import type { Provider } from '../runtime/protocol.ts';
+import type { ModelAnswer, PictureAnswer, TransformerCall } from './transformerRequest.ts';
 import type { RepairMethod, RepairProgress, RepairRefusal, RepairResult } from './types.ts';
 
 export interface WorkerFile {
@@ -59,6 +60,17 @@ export interface DrawRequest {
   readonly file: WorkerFile;
   readonly offset: number;
 }
+/** A program as a transformer: compiled where the last one was another, run, and pictured. */
+export interface TransformerRequest extends TransformerCall {
+  readonly type: 'transformer';
+  readonly id: number;
+  readonly hostPath: string;
+}
+/** A program as an ONNX model. */
+export interface ModelRequest extends TransformerCall {
+  readonly type: 'model';
+  readonly id: number;
+}
 /** What the assignments between two offsets give on the running example. */
 export interface ValuesRequest {
   readonly type: 'values';
@@ -74,7 +86,7 @@ export interface ExamplesRequest {
   readonly file: WorkerFile;
   readonly run: boolean;
 }
-export type WorkerRequest = CheckRequest | RepairCall | ProvidersRequest | InspectRequest | ValuesRequest | ExamplesRequest | ReplRequest | DrawRequest;
+export type WorkerRequest = CheckRequest | RepairCall | ProvidersRequest | InspectRequest | ValuesRequest | ExamplesRequest | ReplRequest | DrawRequest | TransformerRequest | ModelRequest;
 
 export interface FailingExample {
   readonly span: Span;
@@ -150,10 +162,20 @@ export interface DrawnReply {
   readonly id: number;
   readonly result: { readonly drawing: Drawing; readonly span: Span } | { readonly problem: string };
 }
+export interface TransformerReply {
+  readonly type: 'transformer';
+  readonly id: number;
+  readonly result: PictureAnswer;
+}
+export interface ModelReply {
+  readonly type: 'model';
+  readonly id: number;
+  readonly result: ModelAnswer;
+}
 /** A bug on the other side, told with its message. */
 export interface FailedReply {
   readonly type: 'failed';
   readonly id: number;
   readonly message: string;
 }
-export type WorkerReply = CheckedReply | ProgressReply | RepairedReply | ProvidersReply | InspectedReply | ValuesReply | ExamplesReply | ReplAnswer | DrawnReply | FailedReply;
+export type WorkerReply = CheckedReply | ProgressReply | RepairedReply | ProvidersReply | InspectedReply | ValuesReply | ExamplesReply | ReplAnswer | DrawnReply | TransformerReply | ModelReply | FailedReply;
