@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 export async function saveFile(name: string, filters: Readonly<Record<string, string[]>>, content: Uint8Array): Promise<vscode.Uri | undefined> {
   const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
   const safe = name.replaceAll(/[^\w.-]+/gu, '_');
-  const target = await vscode.window.showSaveDialog({ filters: { ...filters }, ...(folder ? { defaultUri: vscode.Uri.joinPath(folder, safe) } : {}) });
+  const target = await vscode.window.showSaveDialog({ title: vscode.l10n.t('Save {0}', safe), filters: { ...filters }, ...(folder ? { defaultUri: vscode.Uri.joinPath(folder, safe) } : {}) });
   if (!target) return undefined;
   try {
     await vscode.workspace.fs.writeFile(target, content);

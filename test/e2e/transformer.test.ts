@@ -105,10 +105,11 @@ describe('the transformer page', () => {
   it('saves the model where the user says, with what it is for', async () => {
     await palette(page, 'View: Close All Editors');
     await openFile(page, 'palindrome.rasp');
+    await page.locator('.codelens-decoration').first().waitFor({ timeout: 30_000 });
     await palette(page, 'GradLens: Export as ONNX Model');
     const file = path.join(workspace, 'saved.onnx');
     const box = page.locator('.quick-input-widget input[type="text"]');
-    await page.locator('.quick-input-title', { hasText: /Save As/iu }).waitFor({ timeout: 30_000 });
+    await page.locator('.quick-input-title', { hasText: 'Save palindrome.onnx' }).waitFor({ timeout: 30_000 });
     await box.fill(file);
     await page.waitForTimeout(500);
     await page.keyboard.press('Enter');

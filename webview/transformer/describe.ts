@@ -15,7 +15,7 @@ export function headTitle({ op, selector }: PicturedHead): string {
 
 export function lineText({ selectorPlace, opPlace }: PicturedHead): string {
   const place = selectorPlace ?? opPlace;
-  return place ? `line ${place.line}` : 'from the library';
+  return place ? `line ${place.line}` : 'not in this file';
 }
 
 /** Which keys each query attends to. */
@@ -36,9 +36,9 @@ export function describeDirections(directions: PicturedDirections): string {
   return `${directionsTitle(directions)}${place ? `, line ${place.line}` : ''}: ${cells.slice(1).map((text) => text || 'nothing').join(', ')}`;
 }
 
-export function layerTitle(layer: PicturedLayer, l: number): string {
-  const parts = [...(layer.heads.length > 0 ? [count(layer.heads.length, 'attention head')] : []), ...(layer.hidden > 0 ? [`MLP of ${count(layer.hidden, 'hidden unit')}`] : [])];
-  return `Layer ${l + 1}: ${parts.join(', ') || 'nothing to do'}`;
+export function layerTitle({ heads, hidden }: PicturedLayer, l: number): string {
+  const parts = [...(heads.length > 0 ? [count(heads.length, 'head')] : []), ...(hidden > 0 ? [`MLP of ${hidden.toLocaleString('en')}`] : [])];
+  return [`Layer ${l + 1}`, ...parts].join(' · ');
 }
 
 export function shapeTexts({ layers, heads, keySize, mlpHidden, dModel, parameters, nonzero }: PicturedShape): [string, string][] {

@@ -25,6 +25,7 @@ class Page {
   private readonly shape = element('dl', { class: 'shape' });
   private readonly result = element('section');
   private readonly box = element('div', { class: 'picture', role: 'group', 'aria-label': 'Transformer by layers; arrow keys go from part to part, Enter shows the source' });
+  private readonly legend = element('p', { class: 'note' }, 'Rows are queries, columns keys; the area of a square is the share of attention. A click or Enter on a part shows its source.');
   private readonly details = element('p', { class: 'details', 'aria-live': 'polite' });
   private readonly tables = element('div');
   private readonly below = element('details', {}, element('summary', {}, 'As tables'), this.tables);
@@ -32,7 +33,7 @@ class Page {
   private width = 0;
 
   constructor(root: HTMLElement) {
-    root.append(element('header', {}, this.heading, this.caption), this.form.element, this.problem, this.actions, this.shape, this.result, this.box, this.details, this.below);
+    root.append(element('header', {}, this.heading, this.caption), this.form.element, this.problem, this.actions, this.shape, this.result, this.legend, this.box, this.details, this.below);
     this.box.addEventListener('keydown', (event) => this.onKey(event));
     this.box.addEventListener('click', ({ target }) => target instanceof Element && showSource(target.closest('.op')));
     this.box.addEventListener('focusin', ({ target }) => {
@@ -77,7 +78,7 @@ class Page {
 
   private showFacts(): void {
     const { shown } = this;
-    for (const part of [this.shape, this.result, this.below, this.details]) part.hidden = shown === null;
+    for (const part of [this.shape, this.result, this.legend, this.below, this.details]) part.hidden = shown === null;
     this.details.textContent = '';
     this.shape.replaceChildren(...(shown ? shapeTexts(shown.shape).map(([name, text]) => element('div', {}, element('dt', {}, name), element('dd', {}, text))) : []));
     this.result.replaceChildren(...(shown ? [outputTable(shown), verdict(shown)] : []));

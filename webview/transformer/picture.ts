@@ -24,6 +24,7 @@ export function picture(shown: TransformerPicture, palette: Palette, width: numb
 class Painter {
   private readonly positions: readonly string[];
   private readonly cell: number;
+  /** Where cells begin; 0 where there is no room for titles beside them, which then stand above. */
   private readonly margin: number;
   private readonly parts: SVGElement[] = [];
   private y = 4;
@@ -39,7 +40,8 @@ class Painter {
     const texts = [...this.positions, ...shown.output, ...directions.flatMap(({ cells }) => cells)].map(shortened);
     this.cell = Math.max(28, Math.ceil(Math.max(...texts.map(({ length }) => length)) * textWidth) + 8);
     const titles = directions.map((one) => rowTitle(one).length);
-    this.margin = Math.ceil(Math.max(8, ...titles) * textWidth) + 10;
+    const margin = Math.ceil(Math.max(8, ...titles) * textWidth) + 10;
+    this.margin = margin + this.positions.length * this.cell <= this.width ? margin : 0;
   }
 
   whole(): SVGElement {
@@ -81,24 +83,26 @@ class Painter {
     }
     if (written.length === 0) return;
     this.place(this.row(heads.length > 0 ? 'Heads write' : name, this.positions, false), 0);
-    this.y += rowHeight - 4;
+    this.y += (this.margin === 0 ? 2 : 1) * rowHeight - 4;
     for (const directions of written) {
       const block = this.row(rowTitle(directions), directions.cells, true);
       this.place(this.focusable(block, describeDirections(directions), directions.place), 0);
-      this.y += rowHeight;
+      this.y += block.height + 4;
     }
     this.y += gap / 2;
   }
 
   private row(title: string, cells: readonly string[], strong: boolean): Block {
     const { foreground, muted, line } = this.palette;
+    const top = this.margin === 0 && title !== '' ? rowHeight - 4 : 0;
     const children = cells.flatMap((text, i) => {
       const x = this.margin + i * this.cell;
-      const label = svg('text', { x: x + this.cell / 2, y: 15.5, fill: strong ? foreground : muted, 'text-anchor': 'middle' }, shortened(text));
-      return strong ? [svg('rect', { x: x + 0.5, y: 0.5, width: this.cell, height: rowHeight - 4, fill: 'none', stroke: line, 'stroke-width': 0.75 }), label] : [label];
+      const label = svg('text', { x: x + this.cell / 2, y: top + 15.5, fill: strong ? foreground : muted, 'text-anchor': 'middle' }, shortened(text));
+      return strong ? [svg('rect', { x: x + 0.5, y: top + 0.5, width: this.cell, height: rowHeight - 4, fill: 'none', stroke: line, 'stroke-width': 0.75 }), label] : [label];
     });
     const heading = svg('text', { x: 0, y: 15.5, fill: strong ? foreground : muted }, title);
-    return { element: svg('g', {}, heading, ...children), width: this.margin + cells.length * this.cell, height: rowHeight - 4 };
+    const width = Math.max(this.margin + cells.length * this.cell, title.length * textWidth);
+    return { element: svg('g', {}, heading, ...children), width, height: top + rowHeight - 4 };
   }
 
   /** A part that can be reached by keyboard, says what it shows, and leads to its source. */
