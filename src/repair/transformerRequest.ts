@@ -116,7 +116,7 @@ function choose({ file, offset, settings: given }: TransformerCall, examplesOf: 
   const [first] = examples;
   const analysis = analyse(file, { dialect: file.dialect, readSource, ...(first ? { runningExample: first.input } : {}) });
   const entry = entryAt(analysis, offset);
-  const fault = faultOf(analysis, file) ?? (entry ? null : fieldProblem(null, 'There is no s-op in this file that could be compiled.'));
+  const fault = faultOf(analysis, file) ?? (entry ? null : fieldProblem(null, 'There is no s-op in this file that could be compiled. Define one, for example “counts = selector_width(select(tokens, tokens, ==));”.'));
   if (fault || !entry) return { name: entry?.name ?? path.basename(file.path), settings: given, ok: false, problem: fault ?? fieldProblem(null, '') };
   const program: Program = { dialect: analysis.dialect, name: entry.name, output: entry.output };
   const settings = given ?? suggested(analysis.runningExample ?? first?.input ?? [...'hello'], examples, readCommentRows(file).vocabulary?.values ?? []);
