@@ -6,11 +6,13 @@ import { registerRunExamples } from './editor/exampleCommand.ts';
 import { ExampleTests } from './editor/exampleTests.ts';
 import { registerLanguage } from './editor/language/register.ts';
 import { registerLenses } from './editor/lenses.ts';
+import { registerModelExport } from './editor/modelExport.ts';
 import { registerProviders } from './editor/providersCommand.ts';
 import { RepairFeature } from './editor/repairFeature.ts';
 import { registerRepl } from './editor/repl.ts';
 import { RunsPanel } from './editor/runsPanel.ts';
 import { createServices } from './editor/services.ts';
+import { TransformerPanel } from './editor/transformerPanel.ts';
 
 /** What the extension gives to those that activate it: the parts that its own tests look at. */
 export interface GradLens {
@@ -19,6 +21,7 @@ export interface GradLens {
   readonly tests: ExampleTests;
   readonly drawings: DrawPanel;
   readonly runs: RunsPanel;
+  readonly transformers: TransformerPanel;
 }
 
 export function activate(context: vscode.ExtensionContext): GradLens {
@@ -28,13 +31,15 @@ export function activate(context: vscode.ExtensionContext): GradLens {
   const drawings = new DrawPanel(services);
   const runs = new RunsPanel(services, repairs);
   const tests = new ExampleTests(services);
-  context.subscriptions.push(checks, repairs, drawings, runs, tests);
+  const transformers = new TransformerPanel(services);
+  context.subscriptions.push(checks, repairs, drawings, runs, tests, transformers);
   context.subscriptions.push(
     registerLanguage(services),
     registerLenses(checks),
     registerRunExamples(checks),
     registerRepl(services, drawings),
+    registerModelExport(services),
     registerProviders(services),
   );
-  return { checks, repairs, tests, drawings, runs };
+  return { checks, repairs, tests, drawings, runs, transformers };
 }

@@ -56,7 +56,9 @@ export class ThemedPlot {
   private uplotOptions(): uPlot.Options {
     const colour: Colour = (token, fallback) => getComputedStyle(document.body).getPropertyValue(token).trim() || fallback;
     const foreground = colour('--vscode-foreground', '#888');
-    const grid = { stroke: colour('--vscode-editorWidget-border', 'rgba(128,128,128,0.25)'), width: 1 };
+    // In high contrast borders are as bright as the curves.
+    const width = document.body.classList.contains('vscode-high-contrast') ? 0.35 : 1;
+    const grid = { stroke: colour('--vscode-editorWidget-border', 'rgba(128,128,128,0.25)'), width };
     const axis = { stroke: foreground, grid, ticks: grid, font: '11px var(--vscode-font-family)' };
     return {
       width: Math.max(200, this.width()),

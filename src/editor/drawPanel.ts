@@ -1,6 +1,7 @@
 // Draw: the attention and the flow of values of the s-op or selector at the cursor, in a panel; the loop's draw comes here too.
 import * as vscode from 'vscode';
 import { dialectOfDocument, rangeOf } from './documents.ts';
+import { saveFile } from './saveFile.ts';
 import type { Services } from './services.ts';
 import { pageHtml, pageOptions } from './webviewPage.ts';
 import type { Span } from '../rasp/diagnostic.ts';
@@ -96,29 +97,14 @@ export class DrawPanel implements vscode.Disposable {
     void this.panel?.webview.postMessage({ type: 'snapshot', state: this.state });
   }
 
-  private async onMessage(message: FromDrawPage): Promise<void> {
+  private onMessage(message: FromDrawPage): unknown {
     switch (message.type) {
       case 'ready':
         return this.post();
       case 'export':
-        return this.save(message.svg);
+        return saveFile(`${this.shown?.drawing.name ?? 'drawing'}.svg`, { SVG: ['svg'] }, new TextEncoder().encode(message.svg));
       case 'source':
         return this.showSource();
-    }
-  }
-
-  private async save(svg: string): Promise<void> {
-    const name = (this.shown?.drawing.name ?? 'drawing').replaceAll(/[^\w-]+/gu, '_');
-    const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
-    const target = await vscode.window.showSaveDialog({
-      filters: { SVG: ['svg'] },
-      ...(folder ? { defaultUri: vscode.Uri.joinPath(folder, `${name}.svg`) } : {}),
-    });
-    if (!target) return;
-    try {
-      await vscode.workspace.fs.writeFile(target, new TextEncoder().encode(svg));
-    } catch (error) {
-      void vscode.window.showErrorMessage(vscode.l10n.t('The drawing could not be saved: {0}', error instanceof Error ? error.message : String(error)));
     }
   }
 

@@ -1,4 +1,4 @@
-// Code lenses above the entry: run the examples, repair.
+// Code lenses above the entry: run the examples, repair, open as a transformer.
 import * as vscode from 'vscode';
 import type { Checks } from './diagnostics.ts';
 import { dialectOfDocument, rangeOf } from './documents.ts';
@@ -11,13 +11,15 @@ export function registerLenses(checks: Checks): vscode.Disposable {
     async provideCodeLenses(document) {
       if (!dialectOfDocument(document)) return [];
       const result = checks.current(document) ?? (await checks.check(document));
-      if (!result?.entry || result.examples === 0) return [];
+      if (!result?.entry) return [];
       const range = rangeOf(document, result.entry.span);
+      const open = { command: commands.openTransformer, title: vscode.l10n.t('$(layers) Open as transformer'), arguments: [document.uri, result.entry.span.start] };
+      if (result.examples === 0) return [new vscode.CodeLens(range, open)];
       const passing = result.examples - result.failing.length;
       const title = result.failing.length === 0 ? vscode.l10n.t('$(pass) {0} examples pass', result.examples) : vscode.l10n.t('$(error) {0} of {1} examples pass', passing, result.examples);
       const lenses = [new vscode.CodeLens(range, { command: commands.runExamples, title })];
       if (result.failing.length > 0) lenses.push(new vscode.CodeLens(range, { command: commands.repair, title: vscode.l10n.t('$(wrench) Repair') }));
-      return lenses;
+      return [...lenses, new vscode.CodeLens(range, open)];
     },
   };
   return vscode.Disposable.from(

@@ -93,7 +93,7 @@ class Namer {
   }
 
   name(node: Node): string {
-    return this.names.get(node) ?? `op ${node.id}`;
+    return this.names.get(node) ?? (node.kind === 'constant' ? describe(node.value) : `op ${node.id}`);
   }
 
   /** As an operand: in parentheses where the name is a formula with operators. */

@@ -63,7 +63,7 @@ export function readCommentRows({ path, text }: SourceFile): RowFile {
       if (named === '') faults.add('example-reference', 'Name the program that gives the outputs: “#: reference other.rasp”.', span);
       else reference = { path: named, span };
     } else if (directive) {
-      const values = wholeSequence(rest);
+      const values = wholeSequence(rest, 'vocabulary');
       if (typeof values === 'string') faults.add('example-vocabulary', `${values} Write “#: vocabulary [1, 2, 3]”.`, span);
       else vocabulary = { values, span };
     } else if (!/^["'[]|->/.test(content)) {
@@ -129,11 +129,18 @@ function arrowRow(text: string): RawRow | string {
   return left.atEnd() ? { input, output } : `After the output there must be nothing, and there is “${left.rest()}”.`;
 }
 
-function wholeSequence(text: string): readonly Value[] | string {
+/** What a user types as a sequence: a list, a quoted string, or bare characters; a text says what is wrong. */
+export function readSequence(text: string, what: string): readonly Value[] | string {
+  const trimmed = text.trim();
+  if (/^["'[]/.test(trimmed)) return wholeSequence(trimmed, what);
+  return trimmed === '' ? `The ${what} is empty. Write it as abc, "abc" or [3, 1, 2].` : [...trimmed];
+}
+
+function wholeSequence(text: string, what: string): readonly Value[] | string {
   const reader = new SequenceReader(text, 0);
-  const values = reader.sequence('vocabulary');
+  const values = reader.sequence(what);
   if (typeof values === 'string' || reader.atEnd()) return values;
-  return `After the vocabulary there must be nothing, and there is “${reader.rest()}”.`;
+  return `After the ${what} there must be nothing, and there is “${reader.rest()}”.`;
 }
 
 const words: Readonly<Record<string, Value>> = { True: true, true: true, False: false, false: false, None: null, null: null };

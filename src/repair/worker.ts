@@ -6,6 +6,7 @@ import { readCommentRows, readJsonRows } from './exampleRows.ts';
 import { describeFailure, examplesPathOf, list, readExamples, runExample, runExamples } from './examples.ts';
 import { repair } from './repair.ts';
 import { TaskRunner } from './taskRunner.ts';
+import { modelOf, Transformers } from './transformerRequest.ts';
 import type { Example } from './types.ts';
 import type {
   CancelRequest,
@@ -16,6 +17,7 @@ import type {
   RepairCall,
   ReplRequest,
   TaskCall,
+  TransformerRequest,
   ValueHint,
   ValuesRequest,
   WorkerFile,
@@ -216,6 +218,17 @@ async function taskCall({ id, context, task, millis, provider, hostPath }: TaskC
   }
 }
 
+let pictured: { readonly hostPath: string; readonly transformers: Transformers } | null = null;
+
+function transformersAt(hostPath: string): Transformers {
+  if (pictured?.hostPath !== hostPath) pictured = { hostPath, transformers: new Transformers((file) => examplesOf(file).examples, readSource, () => hostAt(hostPath, 'cpu')) };
+  return pictured.transformers;
+}
+
+async function transformer({ id, hostPath, ...call }: TransformerRequest): Promise<WorkerReply> {
+  return { type: 'transformer', id, result: await transformersAt(hostPath).picture(call) };
+}
+
 async function answer(request: Exclude<WorkerRequest, CancelRequest>): Promise<WorkerReply> {
   switch (request.type) {
     case 'check':
@@ -236,6 +249,10 @@ async function answer(request: Exclude<WorkerRequest, CancelRequest>): Promise<W
       return replStep(request.id, request.step);
     case 'draw':
       return draw(request);
+    case 'transformer':
+      return transformer(request);
+    case 'model':
+      return { type: 'model', id: request.id, result: modelOf(request, (file) => examplesOf(file).examples, readSource) };
   }
 }
 

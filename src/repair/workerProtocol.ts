@@ -7,6 +7,7 @@ import type { ReplReply } from '../rasp/repl/session.ts';
 import type { Drawing } from '../shared/drawing.ts';
 import type { Provider } from '../runtime/protocol.ts';
 import type { RepairContext, RepairTask, TaskEvent, TaskResult } from './task.ts';
+import type { ModelAnswer, PictureAnswer, TransformerCall } from './transformerRequest.ts';
 import type { RepairMethod, RepairProgress, RepairRefusal, RepairResult } from './types.ts';
 
 export interface WorkerFile {
@@ -62,6 +63,17 @@ export interface DrawRequest {
   readonly file: WorkerFile;
   readonly offset: number;
 }
+/** A program as a transformer: compiled where the last one was another, run, and pictured. */
+export interface TransformerRequest extends TransformerCall {
+  readonly type: 'transformer';
+  readonly id: number;
+  readonly hostPath: string;
+}
+/** A program as an ONNX model. */
+export interface ModelRequest extends TransformerCall {
+  readonly type: 'model';
+  readonly id: number;
+}
 /** What the assignments between two offsets give on the running example. */
 export interface ValuesRequest {
   readonly type: 'values';
@@ -102,6 +114,8 @@ export type WorkerRequest =
   | ExamplesRequest
   | ReplRequest
   | DrawRequest
+  | TransformerRequest
+  | ModelRequest
   | TaskCall
   | CancelRequest;
 
@@ -193,6 +207,16 @@ export interface CancelledReply {
   readonly type: 'cancelled';
   readonly id: number;
 }
+export interface TransformerReply {
+  readonly type: 'transformer';
+  readonly id: number;
+  readonly result: PictureAnswer;
+}
+export interface ModelReply {
+  readonly type: 'model';
+  readonly id: number;
+  readonly result: ModelAnswer;
+}
 /** A bug on the other side, told with its message. */
 export interface FailedReply {
   readonly type: 'failed';
@@ -209,6 +233,8 @@ export type WorkerReply =
   | ExamplesReply
   | ReplAnswer
   | DrawnReply
+  | TransformerReply
+  | ModelReply
   | FailedReply
   | TaskEventReply
   | TaskReply

@@ -11,6 +11,8 @@ export const commands = {
   repl: 'gradlens.openRepl',
   draw: 'gradlens.draw',
   showRuns: 'gradlens.showRepairRuns',
+  openTransformer: 'gradlens.openTransformer',
+  compile: 'gradlens.compile',
 } as const;
 
 export const settings = {
@@ -33,5 +35,6 @@ export const repairPanel = 'gradlens.repairPanel';
 export const libraryScheme = 'gradlens-library';
 export const exampleTests = 'gradlens.examples';
 export const drawPanel = 'gradlens.drawPanel';
+export const transformerPanel = 'gradlens.transformerPanel';
 export const runsPanel = 'gradlens.runsPanel';
 export const patchedScheme = 'gradlens-patched';

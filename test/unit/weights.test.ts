@@ -8,7 +8,7 @@ import { describeWeights, exportWeights } from '../../src/numeric/exportModel.ts
 import { compileWeights } from '../../src/numeric/weights/compile.ts';
 import type { CompileOptions } from '../../src/numeric/weights/compile.ts';
 import { namedMatrices, transformerGraph } from '../../src/numeric/weights/graph.ts';
-import { inspect } from '../../src/numeric/weights/inspect.ts';
+import { InspectedTransformer } from '../../src/numeric/weights/inspect.ts';
 import type { CompileProblem } from '../../src/numeric/weights/problem.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
 import { programOf } from '../../src/rasp/analyse.ts';
@@ -157,7 +157,10 @@ describe('transformer weights', () => {
   it('show who attends to whom and what the residual stream holds', async () => {
     const compiled = compileWeights(load('same = select(tokens, tokens, ==);\ncounted = selector_width(same);\nmany = aggregate(select(indices, indices, <=), counted);'), { vocabulary: ['a', 'b'], maxLength: 4 });
     assert.ok(compiled.ok);
-    const { embedding, layers } = await inspect(compiled.weights, ['a', 'b', 'a'], sharedHost());
+    const transformer = await InspectedTransformer.open(compiled.weights, sharedHost());
+    const { embedding, layers, output } = await transformer.run(['a', 'b', 'a']);
+    await transformer.dispose();
+    assert.deepEqual(output, [2, 1.5, 5 / 3]);
     assert.deepEqual(embedding[2]?.map(({ label }) => label), ['tokens', 'indices', 'one']);
     assert.deepEqual(layers.flatMap(({ heads }) => heads.map(({ label }) => label)), ['counted', 'many']);
     const last = layers.at(-1);

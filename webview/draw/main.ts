@@ -1,10 +1,10 @@
 // The drawing page: the picture, the same as tables, export as SVG; arrow keys go from op to op.
 import './style.css';
 import { registerComponents } from '../components.ts';
-import { element } from '../dom.ts';
+import { button, element, table } from '../dom.ts';
 import { describeOp, layersOf, selectionTexts } from './describe.ts';
 import { picture } from './picture.ts';
-import { themePalette } from './svg.ts';
+import { themePalette } from '../svg.ts';
 import type { Drawing } from '../../src/shared/drawing.ts';
 import type { DrawState, FromDrawPage, ToDrawPage } from '../../src/shared/drawMessages.ts';
 
@@ -44,18 +44,10 @@ class Page {
     this.heading.textContent = drawing ? drawing.name : 'No drawing';
     this.caption.textContent = drawing ? captionOf(drawing, caption) : caption;
     this.below.hidden = drawing === null;
-    this.actions.replaceChildren(...(drawing ? [this.button('Export as SVG', () => this.export(drawing)), ...(hasSource ? [this.button('Show source', () => vscode.postMessage({ type: 'source' }))] : [])] : []));
+    this.actions.replaceChildren(...(drawing ? [button('Export as SVG', () => this.export(drawing)), ...(hasSource ? [button('Show source', () => vscode.postMessage({ type: 'source' }))] : [])] : []));
     this.details.textContent = '';
     this.tables.replaceChildren(...(drawing ? [sequenceTable(drawing), ...matrixTables(drawing)] : []));
     this.paint();
-  }
-
-  private button(label: string, onClick: () => void): HTMLElement {
-    const button = document.createElement('vscode-button');
-    button.setAttribute('appearance', 'secondary');
-    button.textContent = label;
-    button.addEventListener('click', onClick);
-    return button;
   }
 
   private paint(): void {
@@ -100,11 +92,6 @@ class Page {
 function captionOf({ input, leftOut }: Drawing, caption: string): string {
   const left = leftOut > 0 ? ` · ${leftOut} earlier ops are left out` : '';
   return `${caption} · on ${input.join(' ')}${left}`;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): HTMLElement {
-  const cells = (tag: 'th' | 'td', texts: readonly string[]): HTMLElement[] => texts.map((text) => element(tag, tag === 'th' ? { scope: 'col' } : {}, text));
-  return element('div', { class: 'scroll' }, element('table', {}, element('thead', {}, element('tr', {}, ...cells('th', head))), element('tbody', {}, ...rows.map((row) => element('tr', {}, ...cells('td', row))))));
 }
 
 function sequenceTable(drawing: Drawing): HTMLElement {

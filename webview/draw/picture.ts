@@ -1,8 +1,8 @@
 // The picture: layer by layer the attention matrices, what they bring from where, and what is computed position by position.
 import type { Drawing, DrawnMatrix, DrawnSequence } from '../../src/shared/drawing.ts';
 import { describeOp, layersOf } from './describe.ts';
-import type { Palette } from './svg.ts';
-import { svg } from './svg.ts';
+import type { Palette } from '../svg.ts';
+import { svg } from '../svg.ts';
 
 const rowHeight = 22;
 const gap = 14;

@@ -1,7 +1,7 @@
 // The page of repair runs: a table to choose from, and two runs side by side.
 import './style.css';
 import { registerComponents } from '../components.ts';
-import { element } from '../dom.ts';
+import { button, element } from '../dom.ts';
 import { statusText } from '../repair/status.ts';
 import { ComparisonChart } from './chart.ts';
 import type { FromRunsPage, RunDetail, RunRow, RunsState, ToRunsPage } from '../../src/shared/runsMessages.ts';
@@ -93,14 +93,6 @@ function hintFor(rows: number, chosen: number): string {
   if (rows === 0) return 'No program has been repaired in this workspace yet. Open one with examples and run “GradLens: Repair Program”.';
   if (rows === 1) return 'The latest 20 runs are kept.';
   return chosen < 2 ? `Choose ${chosen === 0 ? 'two runs' : 'one more run'} to compare. The latest 20 are kept.` : 'A and B are compared below. The latest 20 runs are kept.';
-}
-
-function button(label: string, onClick: () => void): HTMLElement {
-  const node = document.createElement('vscode-button');
-  node.setAttribute('appearance', 'secondary');
-  node.textContent = label;
-  node.addEventListener('click', onClick);
-  return node;
 }
 
 const shareText = (share: number | null): string => (share === null ? '–' : `${Math.round(100 * share)} %`);

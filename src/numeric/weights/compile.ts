@@ -10,7 +10,7 @@ import type { Indicators } from './plan.ts';
 import { Plan } from './plan.ts';
 import type { CompileProblem } from './problem.ts';
 import { CompileFault, explosion, nameOf } from './problem.ts';
-import type { Form } from './residual.ts';
+import type { Form, Levels } from './residual.ts';
 import { combine, sumOf } from './residual.ts';
 import type { FiniteBase, Linear, RealBase, Term } from './terms.ts';
 import { baseTerm, constantTerm, join, largestOf, linearForm, weighted } from './terms.ts';
@@ -246,7 +246,7 @@ class Compiler {
     const matches = this.matches(node.selector, true);
     const { form, error } = this.summand(node, source, code);
     const largest = largestOf(codes);
-    const read = this.numberHead({ label: nameOf(node), node, matches }, form, code(node.default));
+    const read = this.numberHead({ label: nameOf(node), node, matches }, { values, codes }, form, code(node.default));
     return baseTerm({ kind: 'real', label: nameOf(node), values, codes, form: read, error: error + 8 * ATTENTION_ERROR * largest });
   }
 
@@ -261,9 +261,9 @@ class Compiler {
     return weighted(sharp.forms, finite.values.map(code), sharp.noise);
   }
 
-  private numberHead(head: Omit<HeadRequest, 'values'>, form: Form, atBos: number): Form {
+  private numberHead(head: Omit<HeadRequest, 'values'>, levels: Levels, form: Form, atBos: number): Form {
     const { residual } = this.plan;
-    const [direction = 0] = attentionHead(this.plan, { ...head, values: [{ form, atBos, write: (stage) => residual.add(head.label, null, stage) }] });
+    const [direction = 0] = attentionHead(this.plan, { ...head, values: [{ form, atBos, write: (stage) => residual.addNumber(head.label, levels, stage) }] });
     return combine([[new Map([[direction, 1]]), 1], [new Map([[residual.bos, 1]]), -atBos]]);
   }
 
@@ -274,8 +274,9 @@ class Compiler {
   private width(node: WidthOp | LengthOp, matches: readonly Match[]): Term {
     const n = this.options.maxLength;
     const values = Array.from({ length: n + 1 }, (_, d) => d);
-    const form = this.numberHead({ label: nameOf(node), node, matches, bosLogit: Math.log(n) }, new Map(), 1);
-    return baseTerm({ kind: 'real', label: nameOf(node), values, codes: values.map((d) => n / (d + n)), form, error: 8 * ATTENTION_ERROR });
+    const codes = values.map((d) => n / (d + n));
+    const form = this.numberHead({ label: nameOf(node), node, matches, bosLogit: Math.log(n) }, { values, codes }, new Map(), 1);
+    return baseTerm({ kind: 'real', label: nameOf(node), values, codes, form, error: 8 * ATTENTION_ERROR });
   }
 
   /** @param sharp whether selected positions must have equal weights */

@@ -27,9 +27,11 @@ export class CompileFault extends Error {
 }
 
 export function explosion(node: Node, sizes: readonly number[], limit: number): CompileFault {
-  const product = sizes.length > 0 ? sizes.join(' × ') : 'its values';
+  // A sum over positions has more combinations than the product of its sizes says.
+  const tells = sizes.length > 0 && sizes.reduce((product, size) => product * size, 1) > limit;
+  const many = tells ? `${sizes.join(' × ')}, and the limit is ${limit}` : `more than the limit of ${limit}`;
   const message =
-    `${nameOf(node)} has too many value combinations to compile: ${product}, and the limit is ${limit}. ` +
+    `${nameOf(node)} has too many value combinations to compile: ${many}. ` +
     'Use a smaller vocabulary or a shorter maximal length, or split the op.';
   return new CompileFault({ code: 'explosion', message, node, sizes, limit });
 }

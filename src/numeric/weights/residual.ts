@@ -4,6 +4,12 @@ import type { Value } from '../../rasp/program.ts';
 /** When a direction is written: −1 by the embedding, 2ℓ by the attention of layer ℓ, 2ℓ + 1 by its MLP. */
 export type Stage = number;
 
+/** What the numbers of a direction stand for: codes[i] for values[i]. */
+export interface Levels {
+  readonly values: readonly Value[];
+  readonly codes: readonly number[];
+}
+
 /** An axis of the residual stream. */
 export interface Direction {
   /** The op whose result it carries: its name in the source, or a description. */
@@ -11,6 +17,8 @@ export interface Direction {
   /** It is 1 where the op's result is one of these; null: it holds a number. */
   readonly values: readonly Value[] | null;
   readonly stage: Stage;
+  /** Of a number. */
+  readonly levels?: Levels;
 }
 
 /** A linear functional of the residual stream: the coefficient of each direction, by its index. */
@@ -49,6 +57,12 @@ export class Residual {
 
   add(label: string, values: readonly Value[] | null, stage: Stage): number {
     this.list.push({ label, values, stage });
+    return this.list.length - 1;
+  }
+
+  /** A direction that holds a number. */
+  addNumber(label: string, levels: Levels, stage: Stage): number {
+    this.list.push({ label, values: null, stage, levels });
     return this.list.length - 1;
   }
 

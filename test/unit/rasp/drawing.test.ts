@@ -41,6 +41,10 @@ describe('drawing', () => {
     assert.deepEqual([last.name, last.values, last.layer], ['sorted', ['a', 'b', 'c'], 2]);
   });
 
+  it('writes constants as what they are', () => {
+    assert.equal(draw('all = select(1, 1, ==);\nx = selector_width(all);\n', 'x', 'ab').ops.find(({ name }) => name === 'all')?.formula, 'select(1, 1, ==)');
+  });
+
   it('counts a layer for each attention step that needs another', () => {
     assert.deepEqual(['tokens_str', 'indices', 'place', 'sorted'].map((name) => sequence(drawing, name).layer), [0, 0, 1, 2]);
   });
