@@ -6,7 +6,8 @@ import type { Graph, Tensor } from '../onnx/graph.ts';
 import { elementCount } from '../onnx/graph.ts';
 import type { ShapeOf } from '../onnx/rules.ts';
 import { measureShapes } from '../onnx/shapes.ts';
-import type { ModelHost, Session } from '../runtime/client.ts';
+import type { ModelHost, RunOptions, Session } from '../runtime/client.ts';
+import { survivingDeaths } from '../runtime/client.ts';
 import type { HostTensor, Provider } from '../runtime/protocol.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 
@@ -59,8 +60,10 @@ export class TableRunner {
   /** Opens the program and its gradient on the host. @throws RuntimeError, HostDiedError */
   static async start(program: TableProgram, host: ModelHost, options: TableRunnerOptions = {}): Promise<TableRunner> {
     const { provider, gradients = true } = options;
-    const graph = gradients ? await differentiated(program, host) : program.graph;
-    return new TableRunner(program, await host.createSession(encodeGraph(graph), provider ? { provider } : {}));
+    return survivingDeaths(async () => {
+      const graph = gradients ? await differentiated(program, host) : program.graph;
+      return new TableRunner(program, await host.createSession(encodeGraph(graph), provider ? { provider } : {}));
+    });
   }
 
   /** The execution provider that runs it. */
@@ -70,7 +73,7 @@ export class TableRunner {
 
   /** The probability of each output value, [batch, length, outputs]. */
   async outputs(feeds: Readonly<Record<string, HostTensor>>, tables: Tables = {}): Promise<Float32Array> {
-    const results = await this.session.run({ ...feeds, ...this.tableFeeds(tables) }, { outputs: ['output'] });
+    const results = await this.run(feeds, tables, { outputs: ['output'] });
     return floats(results, 'output');
   }
 
@@ -81,13 +84,17 @@ export class TableRunner {
   ): Promise<TableGradientResult> {
     const names = this.program.parameters.map(({ name }) => name);
     const outputs = ['loss', ...names.map((name) => gradientName(name))];
-    const results = await this.session.run({ ...feeds, ...this.tableFeeds(tables) }, { outputs, ...(token ? { token } : {}) });
+    const results = await this.run(feeds, tables, { outputs, ...(token ? { token } : {}) });
     const gradients = Object.fromEntries(names.map((name) => [name, floats(results, gradientName(name))]));
     return { loss: floats(results, 'loss')[0] ?? Number.NaN, gradients };
   }
 
   async dispose(): Promise<void> {
     await this.session.release();
+  }
+
+  private run(feeds: Readonly<Record<string, HostTensor>>, tables: Tables, options: RunOptions): Promise<Readonly<Record<string, HostTensor>>> {
+    return survivingDeaths(() => this.session.run({ ...feeds, ...this.tableFeeds(tables) }, options));
   }
 
   private tableFeeds(tables: Tables): Record<string, HostTensor> {

@@ -6,7 +6,7 @@ import { encodeGraph } from '../onnx/encode.ts';
 import { defaultAdam, trainingStep } from '../onnx/optimizers.ts';
 import { shapesOf } from './run.ts';
 import type { ModelHost, Session } from '../runtime/client.ts';
-import { HostDiedError } from '../runtime/client.ts';
+import { survivingDeaths } from '../runtime/client.ts';
 import type { HostTensor, Provider } from '../runtime/protocol.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 
@@ -25,9 +25,6 @@ interface State {
   readonly v: Readonly<Record<string, HostTensor>>;
   readonly step: number;
 }
-
-/** Attempts at one step before a dying host is given up. */
-const RETRIES = 3;
 
 export class Trainer {
   private state: State;
@@ -62,7 +59,7 @@ export class Trainer {
   async step(feeds: Readonly<Record<string, HostTensor>>, token?: CancellationToken): Promise<number> {
     const step = this.state.step + 1;
     const all = { ...feeds, ...this.stateFeeds(step) };
-    const results = await this.attempt(all, token);
+    const results = await survivingDeaths(() => this.session.run(all, token ? { token } : {}));
     const pick = (prefix: string): Record<string, HostTensor> =>
       Object.fromEntries(Object.keys(this.state.values).map((name) => [name, required(results, `next/${prefix}${name}`)]));
     this.state = { values: pick(''), m: pick('m/'), v: pick('v/'), step };
@@ -71,16 +68,6 @@ export class Trainer {
 
   async dispose(): Promise<void> {
     await this.session.release();
-  }
-
-  private async attempt(feeds: Readonly<Record<string, HostTensor>>, token?: CancellationToken): Promise<Readonly<Record<string, HostTensor>>> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.session.run(feeds, token ? { token } : {});
-      } catch (error) {
-        if (!(error instanceof HostDiedError) || tries >= RETRIES) throw error;
-      }
-    }
   }
 
   private stateFeeds(step: number): Record<string, HostTensor> {

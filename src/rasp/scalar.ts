@@ -1,7 +1,10 @@
 // Python's scalar arithmetic, comparison and truth on RASP values.
 import type { Comparison, Predicate, ScalarFunction, Value } from './program.ts';
 
-/** A value error inside a program, as Python would raise it; the message is for the program's author. */
+/**
+ * A value error inside a program, as Python would raise it; the message is for the program's author. It carries no stack:
+ * a search raises hundreds of thousands, and collecting stacks would take most of its time.
+ */
 export class ScalarError extends Error {
   override readonly name = 'ScalarError';
   /** @param fault `type`: the operation makes no sense for such values; `value`: only for these (division by zero …). */
@@ -9,7 +12,10 @@ export class ScalarError extends Error {
     message: string,
     readonly fault: 'type' | 'value' = 'type',
   ) {
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = limit;
   }
 }
 

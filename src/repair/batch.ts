@@ -1,6 +1,6 @@
 // Exact evaluation of one program, and of variants of its ops, on many inputs at once: what screens the candidates.
-// Values are interned per node, so that each scalar function runs once per distinct argument, not once per position.
 import type { Example } from './types.ts';
+import { FAILED, ValuePool } from './valuePool.ts';
 import { castToken } from '../rasp/interpret.ts';
 import type { AggregateOp, Dialect, MapOp, Node, SelectOp, Selector, SOp, Value } from '../rasp/program.ts';
 import { inputsOf, nodesBelow } from '../rasp/program.ts';
@@ -26,14 +26,25 @@ export interface Override {
 
 export type Overrides = ReadonlyMap<Node, Override>;
 
-/** Interned values of an s-op at every position of every input; code -1 stands for a failed computation. */
-export interface Column {
-  readonly values: readonly Value[];
-  readonly codes: Int32Array;
+/** Values of an s-op at every position of every input, as codes of a pool; FAILED stands for a failed computation. */
+export class Column {
+  private distinct: readonly Value[] | null = null;
+
+  constructor(
+    readonly pool: ValuePool,
+    readonly codes: Int32Array,
+  ) {}
+
+  /** The values that occur, in the order in which they do. */
+  get values(): readonly Value[] {
+    this.distinct ??= [...new Set(this.codes)].filter((code) => code !== FAILED).map((code) => this.pool.value(code));
+    return this.distinct;
+  }
 }
 
 /** Results of all nodes under some overrides. */
 export interface BatchState {
+  readonly pool: ValuePool;
   readonly columns: ReadonlyMap<Node, Column>;
   readonly matrices: ReadonlyMap<Node, Uint8Array>;
   readonly overrides: Overrides;
@@ -48,36 +59,28 @@ export interface BatchScore {
   readonly information: number;
 }
 
-const FAILED = -1;
-
-class Interner {
-  readonly values: Value[] = [];
-  private readonly codes = new Map<Value, number>();
-
-  code(value: Value): number {
-    let code = this.codes.get(value);
-    if (code === undefined) {
-      code = this.values.length;
-      this.values.push(value);
-      this.codes.set(value, code);
-    }
-    return code;
-  }
-}
+/** Values and results that a pool may hold before a new one takes its place. */
+const POOL_LIMIT = 2_000_000;
+const SIZE_CHECKED_EVERY = 64;
 
 /** A fixed set of inputs (and, for scoring, targets) over which variants of one program are evaluated. */
 export class Batch {
   readonly order: readonly Node[];
   /** First position of each input in the flat columns; one more entry holds the total. */
   readonly offsets: Int32Array;
-  private readonly matrixOffsets: Int32Array;
+  private readonly cellCount: number;
   private readonly users = new Map<Node, Node[]>();
-  private readonly target: Column;
+  /** The target value at each position, as an index into `targets`. */
+  private readonly wanted: Int32Array;
+  private readonly targets: readonly Value[];
+  private pool = new ValuePool();
+  private evaluations = 0;
 
   constructor(
     readonly root: SOp,
     readonly dialect: Dialect,
     readonly examples: readonly Example[],
+    private readonly poolLimit = POOL_LIMIT,
   ) {
     this.order = nodesBelow(root);
     for (const node of this.order) {
@@ -88,8 +91,10 @@ export class Batch {
       }
     }
     this.offsets = prefixSums(examples.map(({ input }) => input.length));
-    this.matrixOffsets = prefixSums(examples.map(({ input }) => input.length ** 2));
-    this.target = internColumn(examples.map(({ output }) => output));
+    this.cellCount = examples.reduce((sum, { input }) => sum + input.length ** 2, 0);
+    const known = new ValuePool();
+    this.wanted = Int32Array.from(examples.flatMap(({ output }) => output), (value) => known.code(value));
+    this.targets = known.values;
   }
 
   get positions(): number {
@@ -98,46 +103,51 @@ export class Batch {
 
   /** Evaluates the program as overridden. With `from`, only what the difference to its overrides touches is redone. */
   evaluate(overrides: Overrides = new Map(), from?: BatchState): BatchState {
+    if (++this.evaluations % SIZE_CHECKED_EVERY === 0 && this.pool.size > this.poolLimit) this.pool = new ValuePool();
+    const known = from?.pool === this.pool ? from : undefined;
     const columns = new Map<Node, Column>();
     const matrices = new Map<Node, Uint8Array>();
-    const dirty = from && this.affected(from.overrides, overrides);
+    const dirty = known && this.affected(known.overrides, overrides);
     for (const node of this.order) {
-      const column = dirty?.has(node) === false ? from?.columns.get(node) : undefined;
-      const matrix = dirty?.has(node) === false ? from?.matrices.get(node) : undefined;
+      const column = dirty?.has(node) === false ? known?.columns.get(node) : undefined;
+      const matrix = dirty?.has(node) === false ? known?.matrices.get(node) : undefined;
       if (column) columns.set(node, column);
       else if (matrix) matrices.set(node, matrix);
       else this.step(node, overrides.get(node), columns, matrices);
     }
-    return { columns, matrices, overrides };
-  }
-
-  output(state: BatchState): Column {
-    return columnOf(state.columns, this.root);
+    return { pool: this.pool, columns, matrices, overrides };
   }
 
   /** The output on one input, or null where the program fails on it. */
   outputOf(state: BatchState, index: number): readonly Value[] | null {
-    const { codes, values } = this.output(state);
+    const { codes, pool } = columnOf(state.columns, this.root);
     const slice = [...codes.subarray(this.offsets[index], this.offsets[index + 1])];
-    return slice.includes(FAILED) ? null : slice.map((code) => values[code] ?? null);
+    return slice.includes(FAILED) ? null : slice.map((code) => pool.value(code));
   }
 
   score(state: BatchState): BatchScore {
-    const output = this.output(state);
-    const right = equalityTable(output.values, this.target.values);
-    const width = this.target.values.length;
-    const joint = new Float64Array((output.values.length + 1) * width);
+    const { codes, pool } = columnOf(state.columns, this.root);
+    const width = this.targets.length;
+    const places = new Map<number, number>([[FAILED, 0]]);
+    const rows: { right: Uint8Array | null; counts: Float64Array }[] = [{ right: null, counts: new Float64Array(width) }];
     let sequences = 0;
     let tokens = 0;
     for (let e = 0; e < this.examples.length; e++) {
       let exact = 1;
       const end = this.offsets[e + 1] ?? 0;
       for (let i = this.offsets[e] ?? 0; i < end; i++) {
-        const code = output.codes[i] ?? FAILED;
-        const wanted = this.target.codes[i] ?? 0;
-        const cell = (code + 1) * width + wanted;
-        joint[cell] = (joint[cell] ?? 0) + 1;
-        if (code !== FAILED && right[code * width + wanted] === 1) tokens++;
+        const code = codes[i] ?? FAILED;
+        const wanted = this.wanted[i] ?? 0;
+        let place = places.get(code);
+        if (place === undefined) {
+          place = rows.length;
+          places.set(code, place);
+          rows.push({ right: this.rightFor(pool, code), counts: new Float64Array(width) });
+        }
+        const row = rows[place];
+        if (!row) continue;
+        row.counts[wanted] = (row.counts[wanted] ?? 0) + 1;
+        if (row.right?.[wanted] === 1) tokens++;
         else exact = 0;
       }
       sequences += exact;
@@ -145,16 +155,29 @@ export class Batch {
     return {
       sequences: sequences / Math.max(1, this.examples.length),
       tokens: tokens / Math.max(1, this.positions),
-      information: normalisedInformation(joint, width),
+      information: normalisedInformation(rows.map(({ counts }) => counts), width),
     };
+  }
+
+  /** Which targets an output value answers. */
+  private rightFor(pool: ValuePool, code: number): Uint8Array {
+    const value = pool.value(code);
+    return Uint8Array.from(this.targets, (target) => (sameValue(value, target) ? 1 : 0));
   }
 
   /** A key equal for two states with the same output on every input. */
   signature(state: BatchState): string {
-    const { codes, values } = this.output(state);
+    const { codes, pool } = columnOf(state.columns, this.root);
+    const keys = new Map<number, number>([[FAILED, 77]]);
     let hash = 2166136261;
-    const keys = values.map((value) => fnv(`${typeof value}${String(value)}`));
-    for (const code of codes) hash = Math.imul(hash ^ (keys[code] ?? 77), 16777619) >>> 0;
+    for (const code of codes) {
+      let key = keys.get(code);
+      if (key === undefined) {
+        const value = pool.value(code);
+        keys.set(code, (key = fnv(`${typeof value}${String(value)}`)));
+      }
+      hash = Math.imul(hash ^ key, 16777619) >>> 0;
+    }
     return `${hash}:${codes.length}`;
   }
 
@@ -204,53 +227,51 @@ export class Batch {
 
   private leaf(node: SOp, override: Override | undefined): Column {
     const constant = override?.constant;
-    const value = (token: Value, i: number, length: number): Value | undefined =>
-      constant === undefined ? leafValue(node, token, i, length) : constant;
-    return internColumn(this.examples.map(({ input }) => input.map((token, i) => value(token, i, input.length))));
+    const codes = this.examples.flatMap(({ input }) =>
+      input.map((token, i) => {
+        const value = constant === undefined ? leafValue(node, token, i, input.length) : constant;
+        return value === undefined ? FAILED : this.pool.code(value);
+      }),
+    );
+    return new Column(this.pool, Int32Array.from(codes));
   }
 
   private map(node: MapOp, override: Override | undefined, columns: Map<Node, Column>): Column {
-    const args = node.args.map((arg) => columnOf(columns, arg));
+    const { pool } = this;
+    const args = node.args.map((arg) => columnOf(columns, arg).codes);
     const fn = override?.fn ?? ((at: readonly Value[]) => node.fn.apply(at));
-    const sizes = args.map(({ values }) => values.length);
-    const table = new Int32Array(sizes.reduce((a, b) => a * b, 1)).fill(-2);
-    const interner = new Interner();
-    const codes = new Int32Array(this.positions);
-    for (let i = 0; i < codes.length; i++) {
-      let cell = 0;
-      let failed = false;
-      for (let a = 0; a < args.length; a++) {
-        const code = args[a]?.codes[i] ?? FAILED;
-        failed ||= code === FAILED;
-        cell = cell * (sizes[a] ?? 1) + code;
-      }
-      if (failed) {
-        codes[i] = FAILED;
-        continue;
-      }
-      if (table[cell] === -2) {
-        table[cell] = internResult(interner, () => {
-          const at = args.map(({ values, codes: c }) => values[c[i] ?? 0] ?? null);
-          return at.includes(null) ? null : fn(at);
-        });
-      }
-      codes[i] = table[cell] ?? FAILED;
-    }
-    return { values: interner.values, codes };
+    const key = override?.fn ?? node;
+    const call = (codes: readonly number[]): number =>
+      pool.result(() => {
+        const at = codes.map((code) => pool.value(code));
+        return at.includes(null) ? null : fn(at);
+      });
+    const [first, second = null] = args;
+    if (!first) return new Column(pool, new Int32Array(this.positions).fill(call([])));
+    if (args.length > 2) return new Column(pool, pool.applyLong(key, args, call));
+    return new Column(pool, pool.apply(key, first, second, (a, b) => call(second ? [a, b] : [a])));
   }
 
   private select(node: SelectOp, override: Override | undefined, columns: Map<Node, Column>): Uint8Array {
-    const keys = columnOf(columns, node.keys);
-    const queries = columnOf(columns, node.queries);
+    const { pool } = this;
+    const keys = columnOf(columns, node.keys).codes;
+    const queries = columnOf(columns, node.queries).codes;
     const selects = override?.selects ?? ((key: Value, query: Value) => node.predicate.apply(key, query));
-    const table = selectionTable(keys.values, queries.values, selects);
-    const width = keys.values.length;
-    const matrix = new Uint8Array(this.matrixOffsets[this.examples.length] ?? 0);
-    this.forEachPair((q, k, cell) => {
-      const query = queries.codes[q] ?? FAILED;
-      const key = keys.codes[k] ?? FAILED;
-      matrix[cell] = query === FAILED || key === FAILED ? FAILED_PAIR : (table[query * width + key] ?? 0);
-    });
+    const memo = pool.memo(override?.selects ?? node);
+    const decide = (key: number, query: number): number => selection(selects, pool.value(key), pool.value(query));
+    const matrix = new Uint8Array(this.cellCount);
+    let cell = 0;
+    for (let e = 0; e < this.examples.length; e++) {
+      const start = this.offsets[e] ?? 0;
+      const end = this.offsets[e + 1] ?? 0;
+      for (let q = start; q < end; q++) {
+        const query = queries[q] ?? FAILED;
+        for (let k = start; k < end; k++, cell++) {
+          const key = keys[k] ?? FAILED;
+          matrix[cell] = query === FAILED || key === FAILED ? FAILED_PAIR : memo.result(key, query, decide);
+        }
+      }
+    }
     return matrix;
   }
 
@@ -274,37 +295,10 @@ export class Batch {
     columns: Map<Node, Column>,
     matrices: Map<Node, Uint8Array>,
   ): Column {
-    const source = transformed(columnOf(columns, node.value), override?.value);
+    const { pool } = this;
+    const codes = this.transformed(columnOf(columns, node.value).codes, override?.value);
     const matrix = matrixOf(matrices, node.selector);
-    const numbers = Float64Array.from(source.values, (v) => (isNumeric(v) ? Number(v) : Number.NaN));
-    const interner = new Interner();
-    const passed = new Int32Array(source.values.length).fill(-2);
-    const finish = override?.result ?? ((value: Value) => value);
-    const fallback = override?.default === undefined ? node.default : override.default;
-    return this.rows(matrix, interner, (count, sum, only, failed) => {
-      if (failed) return FAILED;
-      if (count === 0) return internResult(interner, () => finish(fallback));
-      if (count > 1) return Number.isNaN(sum) ? FAILED : internResult(interner, () => finish(sum / count));
-      if (passed[only] === -2) passed[only] = internResult(interner, () => finish(source.values[only] ?? null));
-      return passed[only] ?? FAILED;
-    }, source.codes, numbers);
-  }
-
-  private width(matrix: Uint8Array, override: Override | undefined): Column {
-    const interner = new Interner();
-    const finish = override?.result ?? ((value: Value) => value);
-    return this.rows(matrix, interner, (count, _sum, _only, failed) =>
-      failed ? FAILED : internResult(interner, () => finish(count)));
-  }
-
-  /** Folds each query's row of a selector: how many are selected, their sum, the last one's code. */
-  private rows(
-    matrix: Uint8Array,
-    interner: Interner,
-    fold: (count: number, sum: number, only: number, failed: boolean) => number,
-    codes?: Int32Array,
-    numbers?: Float64Array,
-  ): Column {
+    const nothing = pool.code(override?.default === undefined ? node.default : override.default);
     const out = new Int32Array(this.positions);
     let cell = 0;
     for (let e = 0; e < this.examples.length; e++) {
@@ -313,68 +307,65 @@ export class Batch {
       for (let q = start; q < end; q++) {
         let count = 0;
         let sum = 0;
-        let only = 0;
+        let only = nothing;
         let failed = false;
         for (let k = start; k < end; k++, cell++) {
           const selected = matrix[cell];
           if (selected === 0) continue;
-          only = codes?.[k] ?? 0;
+          only = codes[k] ?? FAILED;
           failed ||= selected === FAILED_PAIR || only === FAILED;
           count++;
-          sum += numbers?.[only] ?? 0;
+          sum += pool.numbers[only] ?? 0;
         }
-        out[q] = fold(count, sum, only, failed);
+        out[q] = failed ? FAILED : count <= 1 ? only : Number.isNaN(sum) ? FAILED : pool.code(sum / count);
       }
     }
-    return { values: interner.values, codes: out };
+    return new Column(pool, this.transformed(out, override?.result, true));
   }
 
-  private forEachPair(visit: (q: number, k: number, cell: number) => void): void {
+  private width(matrix: Uint8Array, override: Override | undefined): Column {
+    const out = new Int32Array(this.positions);
     let cell = 0;
     for (let e = 0; e < this.examples.length; e++) {
       const start = this.offsets[e] ?? 0;
       const end = this.offsets[e + 1] ?? 0;
-      for (let q = start; q < end; q++) for (let k = start; k < end; k++) visit(q, k, cell++);
+      for (let q = start; q < end; q++) {
+        let count = 0;
+        let failed = false;
+        for (let k = start; k < end; k++, cell++) {
+          const selected = matrix[cell] ?? 0;
+          failed ||= selected === FAILED_PAIR;
+          count += selected;
+        }
+        out[q] = failed ? FAILED : this.pool.code(count);
+      }
     }
+    return new Column(this.pool, this.transformed(out, override?.result, true));
+  }
+
+  /** A function of each value; unless it takes None too, None stays. */
+  private transformed(codes: Int32Array, transform: ((value: Value) => Value) | undefined, takesNone = false): Int32Array {
+    if (!transform) return codes;
+    const { pool } = this;
+    return pool.apply(transform, codes, null, (code) =>
+      pool.result(() => {
+        const value = pool.value(code);
+        return value === null && !takesNone ? null : transform(value);
+      }),
+    );
   }
 }
 
 /** Marks a key-query pair whose comparison failed: the whole row fails, as it does in the interpreter. */
 const FAILED_PAIR = 2;
 
-function selectionTable(
-  keys: readonly Value[],
-  queries: readonly Value[],
-  selects: (key: Value, query: Value) => boolean,
-): Uint8Array {
-  const table = new Uint8Array(keys.length * queries.length);
-  queries.forEach((query, q) => {
-    keys.forEach((key, k) => {
-      try {
-        table[q * keys.length + k] = selects(key, query) ? 1 : 0;
-      } catch (error) {
-        if (!(error instanceof ScalarError)) throw error;
-        table[q * keys.length + k] = FAILED_PAIR;
-      }
-    });
-  });
-  return table;
-}
-
-function internResult(interner: Interner, compute: () => Value): number {
+function selection(selects: (key: Value, query: Value) => boolean, key: Value, query: Value): number {
   try {
-    return interner.code(compute());
+    return selects(key, query) ? 1 : 0;
   } catch (error) {
-    if (error instanceof ScalarError) return FAILED;
+    if (error instanceof ScalarError) return FAILED_PAIR;
     throw error;
   }
-}
-
-function transformed(column: Column, transform: ((value: Value) => Value) | undefined): Column {
-  if (!transform) return column;
-  const interner = new Interner();
-  const table = column.values.map((value) => internResult(interner, () => (value === null ? null : transform(value))));
-  return { values: interner.values, codes: column.codes.map((code) => (code === FAILED ? FAILED : (table[code] ?? FAILED))) };
 }
 
 function leafValue(node: SOp, token: Value, position: number, length: number): Value | undefined {
@@ -397,15 +388,6 @@ function leafValue(node: SOp, token: Value, position: number, length: number): V
   }
 }
 
-function internColumn(sequences: readonly (readonly (Value | undefined)[])[]): Column {
-  const interner = new Interner();
-  const codes: number[] = [];
-  for (const sequence of sequences) {
-    for (const value of sequence) codes.push(value === undefined ? FAILED : interner.code(value));
-  }
-  return { values: interner.values, codes: Int32Array.from(codes) };
-}
-
 /** Equality as a user sees it: Python's, numbers to a relative 1e-9 (fractions accumulate rounding). */
 export function sameValue(a: Value, b: Value): boolean {
   if (equals(a, b)) return true;
@@ -413,31 +395,19 @@ export function sameValue(a: Value, b: Value): boolean {
   return Math.abs(Number(a) - Number(b)) <= 1e-9 * Math.max(1, Math.abs(Number(b)));
 }
 
-function equalityTable(outputs: readonly Value[], targets: readonly Value[]): Uint8Array {
-  const table = new Uint8Array(outputs.length * targets.length);
-  outputs.forEach((output, o) => {
-    targets.forEach((target, t) => {
-      table[o * targets.length + t] = sameValue(output, target) ? 1 : 0;
-    });
-  });
-  return table;
-}
-
-/** I(output; target) / H(target) of a joint count table with one row per output code. */
-function normalisedInformation(joint: Float64Array, width: number): number {
-  const total = joint.reduce((a, b) => a + b, 0);
-  if (total === 0 || width === 0) return 0;
-  const columnsSum = new Float64Array(width);
-  const rowsSum = new Float64Array(joint.length / width);
-  joint.forEach((count, cell) => {
-    columnsSum[cell % width] = (columnsSum[cell % width] ?? 0) + count;
-    rowsSum[Math.floor(cell / width)] = (rowsSum[Math.floor(cell / width)] ?? 0) + count;
-  });
-  const entropy = (counts: Float64Array): number =>
-    counts.reduce((sum, count) => (count > 0 ? sum - (count / total) * Math.log(count / total) : sum), 0);
-  const targetEntropy = entropy(columnsSum);
+/** I(output; target) / H(target) of a joint count table, one row per output value, `width` targets. */
+function normalisedInformation(rows: readonly Float64Array[], width: number): number {
+  const columns = new Float64Array(width);
+  const rowSums = rows.map((row) => row.reduce((a, b) => a + b, 0));
+  for (const row of rows) row.forEach((count, target) => (columns[target] = (columns[target] ?? 0) + count));
+  const total = rowSums.reduce((a, b) => a + b, 0);
+  if (total === 0) return 0;
+  const term = (count: number): number => (count > 0 ? -(count / total) * Math.log(count / total) : 0);
+  const targetEntropy = columns.reduce((sum, count) => sum + term(count), 0);
   if (targetEntropy === 0) return 0;
-  return (targetEntropy + entropy(rowsSum) - entropy(joint)) / targetEntropy;
+  const outputEntropy = rowSums.reduce((sum, count) => sum + term(count), 0);
+  const joint = rows.reduce((sum, row) => row.reduce((s, count) => s + term(count), sum), 0);
+  return (targetEntropy + outputEntropy - joint) / targetEntropy;
 }
 
 function prefixSums(lengths: readonly number[]): Int32Array {

@@ -6,7 +6,7 @@ import { allTransforms, complement, negation, numericTransforms } from './transf
 import type { AggregateOp, Comparison, Dialect, MapOp, Node, Origin, SelectOp, SOp, Value } from '../rasp/program.ts';
 import { nodesBelow } from '../rasp/program.ts';
 import type { BinaryOperator } from '../rasp/scalar.ts';
-import { binary, comparisonPredicate, describe, isNumeric, truthy } from '../rasp/scalar.ts';
+import { binary, comparisonPredicate, describe, isNumeric, ScalarError, truthy } from '../rasp/scalar.ts';
 
 /** One behaviour of an op, with the changes of its text that bring it about. */
 export interface Form {
@@ -36,11 +36,20 @@ export interface OpGroup {
   readonly forms: readonly Form[];
 }
 
-/** The values that an s-op may hold, for literals in forms and for telling equal forms apart. */
 export type DomainOf = (node: SOp) => readonly Value[];
 
+/** The values of s-ops, for two purposes. */
+export interface Domains {
+  /** What the s-op holds in the program as written: literals worth writing. */
+  readonly observed: DomainOf;
+  /** What it may hold once other ops are changed: forms that differ there are different forms. */
+  readonly possible: DomainOf;
+  /** Forms of a higher cost are left out. */
+  readonly maxCost?: number;
+}
+
 /** The ops of a program that stand in the given file, each with its library. */
-export function opGroups(root: SOp, dialect: Dialect, file: string, text: string, domainOf: DomainOf): OpGroup[] {
+export function opGroups(root: SOp, dialect: Dialect, file: string, text: string, domains: Domains): OpGroup[] {
   const groups = new Map<string, Node[]>();
   for (const node of nodesBelow(root)) {
     const { span, form } = node.origin;
@@ -53,22 +62,28 @@ export function opGroups(root: SOp, dialect: Dialect, file: string, text: string
   return [...groups.values()].flatMap((nodes) => {
     const [first] = nodes;
     if (!first) return [];
-    const forms = formsOf(first, nodes, dialect, text, domainOf);
+    const forms = formsOf(first, nodes, dialect, text, domains);
     return forms.length > 1 ? [{ origin: first.origin, nodes, forms }] : [];
   });
 }
 
-function formsOf(node: Node, nodes: readonly Node[], dialect: Dialect, text: string, domainOf: DomainOf): Form[] {
-  const union = (pick: (n: Node) => SOp | undefined): Value[] => [
-    ...new Set(nodes.flatMap((n) => [...(pick(n) ? domainOf(pick(n) as SOp) : [])])),
-  ];
+function formsOf(node: Node, nodes: readonly Node[], dialect: Dialect, text: string, { observed, possible, maxCost = Number.POSITIVE_INFINITY }: Domains): Form[] {
+  const union = (pick: (n: Node) => SOp | undefined, domainOf: DomainOf): Value[] => {
+    const picked = nodes.flatMap((n) => pick(n) ?? []);
+    return [...new Set(picked.flatMap((n) => [...domainOf(n)]))];
+  };
   switch (node.kind) {
-    case 'select':
-      return selectForms(node, dialect, text, union((n) => (n.kind === 'select' ? n.keys : undefined)), union((n) => (n.kind === 'select' ? n.queries : undefined)));
-    case 'map':
-      return mapForms(node, dialect, node.args.map((_, i) => union((n) => (n.kind === 'map' ? n.args[i] : undefined))));
+    case 'select': {
+      const keys = (n: Node): SOp | undefined => (n.kind === 'select' ? n.keys : undefined);
+      const queries = (n: Node): SOp | undefined => (n.kind === 'select' ? n.queries : undefined);
+      return selectForms(node, dialect, text, union(keys, possible), union(queries, possible), Math.min(maxCost, 3.7));
+    }
+    case 'map': {
+      const domains = (domainOf: DomainOf): Value[][] => node.args.map((_, i) => union((n) => (n.kind === 'map' ? n.args[i] : undefined), domainOf));
+      return mapForms(node, dialect, domains(observed), domains(possible), Math.min(maxCost, 3.2));
+    }
     case 'aggregate':
-      return aggregateForms(node, union((n) => (n.kind === 'aggregate' ? n.value : undefined)));
+      return aggregateForms(node, union((n) => (n.kind === 'aggregate' ? n.value : undefined), possible));
     case 'width':
       return widthForms();
     case 'and':
@@ -83,31 +98,48 @@ function formsOf(node: Node, nodes: readonly Node[], dialect: Dialect, text: str
 
 const original = (fn: Form['fn']): Form => ({ label: 'as written', cost: 0, override: null, changes: [], fn });
 
+/** Combinations of arguments on which all forms are compared, and those on which forms alike so far are. */
+const FEW = 48;
+const MANY = 1500;
+
 /** Keeps the cheapest of forms with equal behaviour on the domains; behaviour nowhere defined is dropped. */
 function distinct(forms: readonly Form[], domains: readonly (readonly Value[])[], most = 4000): Form[] {
-  const seen = new Set<string>();
+  const few = combinations(domains, FEW);
+  const many = combinations(domains, MANY);
   const kept: Form[] = [];
-  const sample = combinations(domains, 1500);
+  const buckets = new Map<string, { readonly form: Form; full?: string }[]>();
   for (const form of [...forms].sort((a, b) => a.cost - b.cost)) {
-    let defined = 0;
-    const key = sample
-      .map((args) => {
-        try {
-          const value = form.fn(args);
-          defined++;
-          return typeof value === 'boolean' ? Number(value) : value;
-        } catch {
-          return '!';
-        }
-      })
-      .join('\u0001');
-    if (seen.has(key) || (defined === 0 && form.cost > 0)) continue;
-    seen.add(key);
-    kept.push(form);
     if (kept.length >= most) break;
+    const key = behaviour(form, few);
+    const bucket = buckets.get(key) ?? [];
+    const entry: { form: Form; full?: string } = { form };
+    const alike = bucket.some((other) => (other.full ??= behaviour(other.form, many)) === (entry.full ??= behaviour(form, many)));
+    if (alike || (form.cost > 0 && isNowhere(key) && isNowhere((entry.full ??= behaviour(form, many))))) continue;
+    buckets.set(key, [...bucket, entry]);
+    kept.push(form);
   }
   return kept;
 }
+
+const UNDEFINED = '!';
+const SEPARATOR = '\u0001';
+
+/** The results on the sample as a text, equal for forms that behave alike there. */
+function behaviour(form: Form, sample: readonly (readonly Value[])[]): string {
+  return sample
+    .map((args) => {
+      try {
+        const value = form.fn(args);
+        return typeof value === 'boolean' ? Number(value) : value;
+      } catch (error) {
+        if (error instanceof ScalarError) return UNDEFINED;
+        throw error;
+      }
+    })
+    .join(SEPARATOR);
+}
+
+const isNowhere = (key: string): boolean => key.split(SEPARATOR).every((value) => value === UNDEFINED);
 
 export function combinations(domains: readonly (readonly Value[])[], most: number): Value[][] {
   const total = domains.reduce((size, domain) => size * domain.length, 1);
@@ -159,6 +191,7 @@ function selectForms(
   text: string,
   keys: readonly Value[],
   queries: readonly Value[],
+  maxCost: number,
 ): Form[] {
   const { origin } = node;
   const own = (key: Value, query: Value): boolean => node.predicate.apply(key, query);
@@ -181,7 +214,7 @@ function selectForms(
     for (const query of sides(origin, 1, queries, numericTransforms)) {
       for (const predicate of predicates) {
         const cost = key.cost + query.cost + predicate.cost;
-        if (cost > 3.7) continue;
+        if (cost > maxCost) continue;
         const selects = (k: Value, q: Value): boolean => predicate.apply(key.apply(k), query.apply(q));
         forms.push({
           label: `${key.label.replaceAll('x', 'key')} ${predicate.label} ${query.label.replaceAll('x', 'query')}`,
@@ -230,15 +263,15 @@ function predicateText(comparison: Comparison, dialect: Dialect, origin: Origin,
   return `lambda key, query: key ${comparison} query`;
 }
 
-function mapForms(node: MapOp, dialect: Dialect, domains: readonly (readonly Value[])[]): Form[] {
+function mapForms(node: MapOp, dialect: Dialect, observed: readonly (readonly Value[])[], possible: readonly (readonly Value[])[], maxCost: number): Form[] {
   const own = (args: readonly Value[]): Value => node.fn.apply(args);
-  const cores: Core[] = [{ label: node.fn.label, cost: 0, apply: own, changes: [] }, ...coresOf(node, dialect, domains)];
-  const argumentSides = domains.map((domain, i) => sides(node.origin, i, domain, allTransforms));
+  const cores: Core[] = [{ label: node.fn.label, cost: 0, apply: own, changes: [] }, ...coresOf(node, dialect, observed)];
+  const argumentSides = possible.map((domain, i) => sides(node.origin, i, domain, allTransforms));
   const results: readonly (Transform | null)[] = [null, ...allTransforms];
   const forms: Form[] = [];
   const add = (core: Core, args: readonly Side[], result: Transform | null): void => {
     const cost = core.cost + args.reduce((sum, side) => sum + side.cost, 0) + (result?.cost ?? 0);
-    if (cost > 3.2) return;
+    if (cost > maxCost) return;
     const inner = (at: readonly Value[]): Value => core.apply(at.map((value, i) => args[i]?.apply(value) ?? value));
     const fn = result ? (at: readonly Value[]): Value => result.apply(inner(at)) : inner;
     forms.push({
@@ -259,7 +292,7 @@ function mapForms(node: MapOp, dialect: Dialect, domains: readonly (readonly Val
       }
     });
   }
-  return distinct([original(own), ...forms], domains, domains.length === 1 ? 400 : 800);
+  return distinct([original(own), ...forms], possible, possible.length === 1 ? 400 : 800);
 }
 
 interface Core {

@@ -17,6 +17,8 @@ import type { HostTensor } from '../runtime/protocol.ts';
 const CURRENT_SHARE = 0.8;
 const COST_WEIGHT = 0.3;
 const EXTRA_VALUES = 24;
+/** Forms of a higher cost do not widen the value sets. */
+export const WIDENING_COST = 1.7;
 
 /** A form as numbers: for tables the output column of each row (-1: none), else the dense entries. */
 type FormNumbers = { readonly columns: Int32Array } | { readonly dense: Float32Array } | null;
@@ -94,6 +96,10 @@ export class GradientRanking {
   }
 }
 
+export const targetsOf = (examples: readonly Example[]): Value[] => [...new Set(examples.flatMap(({ output }) => output))];
+
+export const longestOf = (examples: readonly Example[]): number => Math.max(1, ...examples.map(({ input }) => input.length));
+
 /** The table program around the present behaviour, its value sets widened by what the library's forms would need. */
 export function relaxedProgram(
   batch: Batch,
@@ -102,8 +108,8 @@ export function relaxedProgram(
   examples: readonly Example[],
   training: Pick<TableProgramOptions, 'define' | 'finish'> = {},
 ): TableProgram {
-  const targets = [...new Set(examples.flatMap(({ output }) => output))];
-  const maxLength = Math.max(1, ...[...examples, ...batch.examples].map(({ input }) => input.length));
+  const targets = targetsOf(examples);
+  const maxLength = longestOf([...examples, ...batch.examples]);
   const domains = widenedDomains(batch, base, groups, targets, maxLength);
   return buildTableProgram(batch.root, {
     vocabulary: [...new Set(batch.examples.flatMap(({ input }) => input))],
@@ -116,7 +122,8 @@ export function relaxedProgram(
   });
 }
 
-function widenedDomains(
+/** The values that each s-op may hold at any choice of the groups' cheaper forms, as far as there is room. */
+export function widenedDomains(
   batch: Batch,
   base: BatchState,
   groups: readonly OpGroup[],
@@ -168,7 +175,7 @@ function widened(
   if (node.kind !== 'map') args[0]?.forEach(add);
   if (size > 4000) return values;
   for (const form of forms) {
-    if (form.cost > 1.7 || room <= 0) break;
+    if (form.cost > WIDENING_COST || room <= 0) break;
     forEachCombination(args, (combination) => {
       if (room > 0 && !combination.includes(null)) {
         const value = attempt(() => functionOf(form, node)?.(combination) ?? null);

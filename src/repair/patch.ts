@@ -48,8 +48,30 @@ export function makePatch(file: string, before: string, after: string): Patch {
     edits,
     source: after,
     unifiedDiff: createTwoFilesPatch(`a/${name}`, `b/${name}`, before, after, undefined, undefined, { context: 3 }),
-    summary: edits.map((edit) => describeEdit(before, edit)).join('; '),
+    summary: readableEdits(before, edits).map((edit) => describeEdit(before, edit)).join('; '),
   };
+}
+
+/** Edits as a reader takes them: brackets that open and close around an expression are one change of that expression. */
+function readableEdits(text: string, edits: readonly TextEdit[]): TextEdit[] {
+  const readable: TextEdit[] = [];
+  for (const edit of edits) {
+    const last = readable.at(-1);
+    const between = last ? text.slice(last.span.end, edit.span.start) : '\n';
+    if (last && !between.includes('\n') && !isBalanced(last.newText, text.slice(last.span.start, last.span.end))) {
+      readable[readable.length - 1] = {
+        span: { ...last.span, end: edit.span.end },
+        newText: last.newText + between + edit.newText,
+      };
+    } else readable.push(edit);
+  }
+  return readable;
+}
+
+/** Do the two texts leave equally many brackets open? */
+function isBalanced(a: string, b: string): boolean {
+  const open = (text: string): number => text.split(/[([{]/).length - text.split(/[)\]}]/).length;
+  return open(a) === open(b);
 }
 
 function describeEdit(text: string, { span, newText }: TextEdit): string {

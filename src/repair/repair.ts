@@ -1,18 +1,18 @@
 // Gradient-based program repair: examples in, verified patch of the source out. The stages run under one time budget.
-import { Batch, sameValue } from './batch.ts';
-import type { BatchState } from './batch.ts';
+import { sameValue } from './batch.ts';
+import type { Batch, BatchState } from './batch.ts';
 import { EditSearch } from './editSearch.ts';
-import type { EditCandidate } from './editSearch.ts';
 import type { OpGroup } from './forms.ts';
-import { opGroups } from './forms.ts';
 import type { Ranking } from './gradient.ts';
-import { GradientRanking } from './gradient.ts';
 import { editsBetween, makePatch } from './patch.ts';
+import type { Prepared } from './prepare.ts';
+import { prepareSearch } from './prepare.ts';
 import { applyEdits, rewrite } from './rewrite.ts';
+import { distinctExamples, sampleExamples } from './sampling.ts';
 import type { Candidate } from './search.ts';
-import { siteGroups } from './sites.ts';
 import type { SearchWidth } from './search.ts';
 import { FormSearch, overridesOf } from './search.ts';
+import { blendSuspects, suspectsOf } from './suspects.ts';
 import { trainTables } from './train.ts';
 import type {
   Example,
@@ -31,7 +31,7 @@ import type { Analysis, SourceFile } from '../rasp/analyse.ts';
 import { dialectOf, programOf } from '../rasp/analyse.ts';
 import { analyse, editSites } from '../rasp/frontend.ts';
 import type { Diagnostic, Span } from '../rasp/diagnostic.ts';
-import type { Dialect, Program, SOp, Value } from '../rasp/program.ts';
+import type { Dialect, Program, Value } from '../rasp/program.ts';
 import { TableExplosion } from '../numeric/tableProgram.ts';
 import type { ModelHost } from '../runtime/client.ts';
 import { RuntimeError } from '../runtime/client.ts';
@@ -46,6 +46,9 @@ export interface RepairServices {
 const SCREEN = 100;
 const GRADIENT_BATCH = 128;
 const FULL = 2000;
+/** Programs on the way that wait for a search of their own, and how long that may take. */
+const STARTS_KEPT = 24;
+const SEARCH_FROM_MS = 1500;
 
 /** Each round of the search over forms is wider than the one before. */
 const rounds = [
@@ -53,6 +56,8 @@ const rounds = [
   { perOp: 25, beams: 20, depth: 6, perSet: 3 },
   { perOp: 40, beams: 48, depth: 6, perSet: 4 },
 ] as const;
+
+const pairRound = { perOp: 10, beams: 12, depth: 3, perSet: 3, pairs: 6000 } as const;
 
 /**
  * Repairs a program from examples of right behaviour.
@@ -103,6 +108,14 @@ function noEntry({ entry, source }: RepairRequest, analysis: Analysis): Diagnost
   };
 }
 
+/** A program on the way: changed, not yet right. */
+interface Start {
+  readonly text: string;
+  readonly program: Program;
+  /** What the search that found it made of it. */
+  readonly value: number;
+}
+
 interface Solution {
   readonly text: string;
   readonly method: 'search' | 'edits' | 'tables';
@@ -119,6 +132,9 @@ class Repair {
   private readonly trajectory: TrajectoryPoint[] = [];
   private readonly tried: string[] = [];
   private readonly solutions: Solution[] = [];
+  private whole: { readonly prepared: Prepared; readonly hard: number } | null = null;
+  private starts: Start[] = [];
+  private readonly startedFrom = new Set<string>();
   private suspects: readonly Suspect[] = [];
   private evaluations = 0;
   private provider = 'none';
@@ -140,7 +156,7 @@ class Repair {
     this.random = new Random(request.seed ?? 1);
     this.dialect = program.dialect;
     this.token = options.token ?? neverCancelled;
-    const sampled = sampleExamples(program, distinctExamples(request.examples), this.random);
+    const sampled = sampleExamples(program, distinctExamples(request.examples), FULL, this.random);
     this.full = sampled.slice(0, FULL);
     this.screen = sampled.slice(0, SCREEN);
     this.gradientBatch = sampled.slice(0, GRADIENT_BATCH);
@@ -152,71 +168,92 @@ class Repair {
     this.point('check', before);
     if (before === 1) return this.result('correct', null);
     const method = this.request.method ?? 'auto';
-    for (const stage of stagesOf(method)) {
-      throwIfCancelled(this.token);
-      if (this.solutions.length > 0 || performance.now() > this.deadline) break;
-      await this[stage]();
+    try {
+      for (const [stage, share] of stages[method]) {
+        throwIfCancelled(this.token);
+        if (this.solutions.length > 0 || performance.now() > this.deadline) break;
+        await this[stage](this.started + share * (this.deadline - this.started));
+      }
+    } finally {
+      await this.whole?.prepared.ranking.dispose();
     }
     return this.finish();
   }
 
   /** Stages 1 and 2: localise, then search over op forms, wider each time it fails. */
-  private async searchForms(): Promise<void> {
-    await this.formSearch(this.whole(), [rounds[0]], this.until(0.3), true);
+  private async searchForms(until: number): Promise<void> {
+    await this.formSearch(this.written(), [rounds[0]], until);
   }
 
-  private async searchFormsWidely(): Promise<void> {
-    await this.formSearch(this.whole(), rounds.slice(1), this.until(0.85), true);
+  /** Two bugs that hide each other: no change of one alone gains anything. */
+  private async searchPairs(until: number): Promise<void> {
+    await this.formSearch(this.written(), [pairRound], until);
   }
 
-  private whole(): { program: Program; text: string } {
+  private async searchFormsWidely(until: number): Promise<void> {
+    await this.formSearch(this.written(), rounds.slice(1), until);
+  }
+
+  private written(): { program: Program; text: string } {
     return { program: this.program, text: this.request.source.text };
+  }
+
+  /** Prepared once for the program as written, and again when more examples screen. */
+  private async preparedFor(program: Program, text: string): Promise<Prepared | null> {
+    if (program !== this.program) return this.prepare(program, text);
+    if (this.whole && this.whole.hard === this.hard.length) return this.whole.prepared;
+    await this.whole?.prepared.ranking.dispose();
+    const hard = this.hard.length;
+    const prepared = await this.prepare(program, text);
+    this.whole = prepared && { prepared, hard };
+    return prepared;
   }
 
   private async formSearch(
     { program, text }: { program: Program; text: string },
     widths: readonly SearchWidth[],
-    deadline: number,
-    report: boolean,
+    until: number,
+    { report = true, most = Number.POSITIVE_INFINITY }: { report?: boolean; most?: number } = {},
   ): Promise<void> {
     for (const width of widths) {
-      if (this.solutions.length > 0 || performance.now() > deadline) return;
-      const prepared = await this.prepare(program, text);
+      if (this.solutions.length > 0 || performance.now() > until) return;
+      const prepared = await this.preparedFor(program, text);
       if (!prepared) return;
+      const deadline = Math.min(until, performance.now() + most);
       const { batch, groups, ranking } = prepared;
       try {
         const events = {
-          accept: (candidate: Candidate) => this.acceptForms(program, text, groups, candidate, batch, 'search'),
+          accept: (candidate: Candidate) => this.acceptForms(text, groups, candidate, batch, 'search'),
           onProgress: (best: Candidate, loss: number) => this.searchProgress('search', best.score.sequences, loss, spansOf(groups, best.choice), batch, best.state),
           onRanking: (first: Ranking) => { if (report) this.localise(groups, first); },
         };
         const outcome = await new FormSearch(batch, groups, ranking, { ...width, deadline, enough: 3 }, this.token, events).run();
         this.evaluations += outcome.evaluations;
+        this.addStarts(outcome.beams.slice(0, STARTS_KEPT).map((candidate) => ({ text: this.textOf(text, groups, candidate.choice), value: candidate.value })));
         if (report) {
-          this.refineSuspects(groups, outcome.rises);
+          this.suspects = blendSuspects(this.suspects, suspectsOf(groups, [...outcome.rises], text));
           const share = percent(outcome.best.score.sequences);
-          this.tried.push(`Search over op forms, ${width.beams} beams: ${outcome.evaluations} candidates over ${groups.length} ops; the best gets ${share} of the screened examples right.`);
+          this.tried.push(`Search over op forms, ${width.pairs === undefined ? '' : 'pairs first, '}${width.beams} beams: ${outcome.evaluations} candidates over ${groups.length} ops; the best gets ${share} of the screened examples right.`);
         }
       } finally {
-        await ranking.dispose();
+        if (program !== this.program) await ranking.dispose();
       }
     }
   }
 
-  private async prepare(program: Program, text: string): Promise<{ batch: Batch; groups: OpGroup[]; ranking: GradientRanking } | null> {
-    const batch = new Batch(program.output, this.dialect, [...this.hard, ...this.screen]);
-    const base = batch.evaluate();
-    const domainOf = (node: SOp): readonly Value[] => base.columns.get(node)?.values ?? [];
-    const { path } = this.request.source;
-    const groups = [
-      ...opGroups(program.output, this.dialect, path, text, domainOf),
-      ...siteGroups(program, { path, text }, (changed) => this.programOfText(changed), domainOf),
-    ];
-    if (groups.length === 0) return null;
+  /** @returns null where the program has no ops to change or no gradient; `tried` says why */
+  private async prepare(program: Program, text: string): Promise<Prepared | null> {
     try {
-      const ranking = await GradientRanking.create(batch, base, groups, this.gradientBatch, this.services.host);
-      this.provider = ranking.provider;
-      return { batch, groups, ranking };
+      const prepared = await prepareSearch({
+        program,
+        source: { path: this.request.source.path, text },
+        screen: [...this.hard, ...this.screen],
+        gradientBatch: this.gradientBatch,
+        programOfText: (changed) => this.programOfText(changed),
+        host: this.services.host,
+      });
+      if (prepared) this.provider = prepared.ranking.provider;
+      return prepared;
     } catch (error) {
       if (error instanceof TableExplosion) this.tried.push(`No gradient: in line ${lineOf(text, error.node.origin.span)} ${error.message}`);
       else if (error instanceof RuntimeError) this.tried.push(`No gradient: the runtime refused the table program: ${error.message}`);
@@ -228,52 +265,24 @@ class Repair {
   /** The gradient's word on which ops are to blame: each one's best promised gain. */
   private localise(groups: readonly OpGroup[], first: Ranking): void {
     const gains = groups.map((_, g) => Math.max(0, ...(first.gains[g] ?? [])));
-    this.suspects = this.suspectsOf(groups, gains);
+    this.suspects = suspectsOf(groups, gains, this.request.source.text);
     this.lastLoss = first.loss;
     this.options.onProgress?.({ stage: 'localise', message: 'The gradient has ranked the ops.', suspects: this.suspects });
     this.point('localise', this.bestAccuracy);
   }
 
-  /** Half the gradient's promise, half what single changes of the op kept of it when they were evaluated exactly. */
-  private refineSuspects(groups: readonly OpGroup[], rises: Float64Array): void {
-    const kept = this.suspectsOf(groups, [...rises]);
-    const scoreOf = (list: readonly Suspect[], span: Span): number => list.find((s) => s.span.start === span.start && s.span.end === span.end)?.score ?? 0;
-    this.suspects = kept
-      .map(({ span, label, score }) => ({ span, label, score: 0.5 * score + 0.5 * scoreOf(this.suspects, span) }))
-      .sort((a, b) => b.score - a.score);
-  }
-
-  /** Shares per op; a literal or operator counts for the smallest op around it. */
-  private suspectsOf(groups: readonly OpGroup[], gains: readonly number[]): Suspect[] {
-    const ops = groups.filter(({ origin }) => origin.form !== 'leaf').map(({ origin }) => origin.span);
-    const best = new Map<string, { span: Span; gain: number }>();
-    groups.forEach(({ origin }, g) => {
-      const around = ops.filter((op) => op.start <= origin.span.start && origin.span.end <= op.end);
-      const span = around.sort((a, b) => a.end - a.start - (b.end - b.start))[0] ?? origin.span;
-      const key = `${span.start}:${span.end}`;
-      const gain = Math.max(gains[g] ?? 0, best.get(key)?.gain ?? 0);
-      best.set(key, { span, gain });
-    });
-    const total = [...best.values()].reduce((sum, { gain }) => sum + gain, 0) || 1;
-    return [...best.values()]
-      .map(({ span, gain }) => ({ span, label: this.textAt(span), score: gain / total }))
-      .sort((a, b) => b.score - a.score);
-  }
-
-  private textAt({ start, end }: Span): string {
-    const text = this.request.source.text.slice(start, end).replaceAll(/\s+/g, ' ');
-    return text.length > 60 ? `${text.slice(0, 57)}…` : text;
-  }
-
-  private acceptForms(program: Program, text: string, groups: readonly OpGroup[], candidate: Candidate, batch: Batch, method: Solution['method']): boolean {
+  private acceptForms(text: string, groups: readonly OpGroup[], candidate: Candidate, batch: Batch, method: Solution['method']): boolean {
     const choice = this.withoutNeedless(candidate.choice, groups, batch);
+    const cost = choice.reduce((sum, f, g) => sum + (groups[g]?.forms[f]?.cost ?? 0), 0);
+    return this.acceptText(this.textOf(text, groups, choice), method, choice.filter((f) => f !== 0).length, cost);
+  }
+
+  private textOf(text: string, groups: readonly OpGroup[], choice: readonly number[]): string {
     const ops = groups.flatMap(({ origin, forms }, g) => {
       const form = forms[choice[g] ?? 0];
       return form && form.changes.length > 0 ? [{ origin, changes: form.changes }] : [];
     });
-    const patched = applyEdits(text, rewrite(text, this.request.source.path, program.dialect, ops));
-    const cost = choice.reduce((sum, f, g) => sum + (groups[g]?.forms[f]?.cost ?? 0), 0);
-    return this.acceptText(patched, method, ops.length, cost);
+    return applyEdits(text, rewrite(text, this.request.source.path, this.dialect, ops));
   }
 
   /** Takes back every changed op that the examples do not need. */
@@ -308,14 +317,34 @@ class Repair {
     return programOf(analysis, this.program.name);
   }
 
-  /** Source edits, then op forms again from the most promising edits. */
-  private async searchEdits(): Promise<void> {
-    const starts = await this.editSearch(this.request.source, this.until(0.4));
-    if (this.solutions.length > 0 || (this.request.method ?? 'auto') !== 'auto') return;
-    await this.hybridSearch(starts);
+  private async searchEdits(until: number): Promise<void> {
+    this.addStarts(await this.editSearch(this.request.source, until));
   }
 
-  private async editSearch(source: SourceFile, deadline: number): Promise<readonly EditCandidate[]> {
+  private addStarts(found: readonly Omit<Start, 'program'>[]): void {
+    for (const { text, value } of found) {
+      if (this.startedFrom.has(text) || this.starts.some((start) => start.text === text)) continue;
+      const program = this.programOfText(text);
+      if (program) this.starts.push({ text, value, program });
+    }
+    this.starts = this.starts.sort((a, b) => b.value - a.value).slice(0, STARTS_KEPT);
+  }
+
+  /**
+   * Op forms again, from the most promising programs so far. What a change made possible has forms of its own there:
+   * an op may be changed twice, and a form that said nothing before may now matter.
+   */
+  private async searchFromBest(until: number): Promise<void> {
+    let tried = 0;
+    for (let start = this.starts.shift(); start && this.solutions.length === 0 && performance.now() < until; start = this.starts.shift()) {
+      tried++;
+      this.startedFrom.add(start.text);
+      await this.formSearch(start, [{ ...rounds[0], depth: 4 }], until, { report: false, most: SEARCH_FROM_MS });
+    }
+    this.tried.push(`Search over op forms from the ${tried} best programs on the way.`);
+  }
+
+  private async editSearch(source: SourceFile, deadline: number): Promise<readonly { readonly text: string; readonly value: number }[]> {
     const sites = editSites(source, this.dialect);
     const task = {
       source,
@@ -335,44 +364,26 @@ class Repair {
     return outcome.best;
   }
 
-  private async hybridSearch(starts: readonly EditCandidate[]): Promise<void> {
-    let tried = 0;
-    for (const start of starts.slice(0, 12)) {
-      if (this.solutions.length > 0 || performance.now() > this.until(0.6)) break;
-      tried++;
-      await this.formSearch(start, [{ ...rounds[0], depth: 4 }], Math.min(this.until(0.6), performance.now() + 3000), false);
-    }
-    this.tried.push(`Search over op forms from the ${tried} best text edits.`);
-  }
-
-  private async trainTables(): Promise<void> {
-    const prepared = await this.prepare(this.program, this.request.source.text);
+  private async trainTables(until: number): Promise<void> {
+    const prepared = await this.preparedFor(this.program, this.request.source.text);
     if (!prepared) return;
     const { batch, groups, ranking } = prepared;
-    try {
-      const outcome = await trainTables({
-        batch,
-        groups,
-        ranking,
-        examples: this.gradientBatch,
-        host: this.services.host,
-        random: this.random,
-        deadline: this.deadline,
-        token: this.token,
-        accept: (candidate) => this.acceptForms(this.program, this.request.source.text, groups, candidate, batch, 'tables'),
-        onStep: (loss, accuracy, choice) => {
-          this.searchProgress('train', accuracy, loss, spansOf(groups, choice), null, null);
-        },
-      });
-      this.evaluations += outcome.steps;
-      this.tried.push(`Training of the op tables: ${outcome.steps} steps, ${outcome.restarts} starts; the best snapped program gets ${percent(outcome.accuracy)} of the screened examples right.`);
-    } finally {
-      await ranking.dispose();
-    }
-  }
-
-  private until(share: number): number {
-    return this.started + ((this.request.method ?? 'auto') === 'auto' ? share : 1) * (this.deadline - this.started);
+    const outcome = await trainTables({
+      batch,
+      groups,
+      ranking,
+      examples: this.gradientBatch,
+      host: this.services.host,
+      random: this.random,
+      deadline: until,
+      token: this.token,
+      accept: (candidate) => this.acceptForms(this.request.source.text, groups, candidate, batch, 'tables'),
+      onStep: (loss, accuracy, choice) => {
+        this.searchProgress('train', accuracy, loss, spansOf(groups, choice), null, null);
+      },
+    });
+    this.evaluations += outcome.steps;
+    this.tried.push(`Training of the op tables: ${outcome.steps} steps, ${outcome.restarts} starts; the best snapped program gets ${percent(outcome.accuracy)} of the screened examples right.`);
   }
 
   private finish(): RepairResult {
@@ -385,6 +396,9 @@ class Repair {
       .map(({ solution }) => solution);
     const [best] = ranked;
     if (!best) return this.result(this.bestAccuracy > (this.trajectory[0]?.accuracy ?? 0) ? 'partial' : 'unrepairable', null);
+    // A program is discrete: where it is right, p is 1.
+    this.lastLoss = 0;
+    this.point('verify', 1);
     const alternatives = ranked.slice(1, 3).map(({ text }) => this.patchOf(text));
     return { ...this.result('repaired', best), alternatives };
   }
@@ -451,20 +465,15 @@ const stageMessages: Record<RepairStage, string> = {
   verify: 'Verifying the patch.',
 };
 
-type StageName = 'searchForms' | 'searchFormsWidely' | 'searchEdits' | 'trainTables';
+type StageName = 'searchForms' | 'searchPairs' | 'searchFromBest' | 'searchFormsWidely' | 'searchEdits' | 'trainTables';
 
-function stagesOf(method: RepairMethod): readonly StageName[] {
-  switch (method) {
-    case 'auto':
-      return ['searchForms', 'searchEdits', 'searchFormsWidely', 'trainTables'];
-    case 'search':
-      return ['searchForms', 'searchFormsWidely'];
-    case 'edits':
-      return ['searchEdits'];
-    case 'tables':
-      return ['trainTables'];
-  }
-}
+/** What a method does in turn, each until its share of the time budget is used up. */
+const stages: Record<RepairMethod, readonly (readonly [stage: StageName, share: number])[]> = {
+  auto: [['searchForms', 0.3], ['searchEdits', 0.4], ['searchPairs', 0.5], ['searchFromBest', 0.7], ['searchFormsWidely', 0.85], ['trainTables', 1]],
+  search: [['searchForms', 0.3], ['searchPairs', 0.45], ['searchFromBest', 0.7], ['searchFormsWidely', 1]],
+  edits: [['searchEdits', 1]],
+  tables: [['trainTables', 1]],
+};
 
 const spansOf = (groups: readonly OpGroup[], choice: readonly number[]): Span[] =>
   groups.flatMap(({ origin }, g) => (choice[g] === 0 ? [] : [origin.span]));
@@ -485,25 +494,6 @@ function wrongExample(batch: Batch): { index: number; before: readonly Value[] |
   const found = index < 0 ? null : { index, before: batch.outputOf(state, index) };
   wrongExamples.set(batch, found);
   return found;
-}
-
-function distinctExamples(examples: readonly Example[]): Example[] {
-  const known = new Map<string, Example>();
-  for (const example of examples) known.set(JSON.stringify(example.input), example);
-  return [...known.values()];
-}
-
-/** Shuffled, the wrong ones spread among the right so that at least half of any head is wrong where possible. */
-function sampleExamples(program: Program, examples: readonly Example[], random: Random): Example[] {
-  const shuffled = random.shuffle(examples).slice(0, 4 * FULL);
-  const wrong = shuffled.filter((example) => !isExact(program, example));
-  const isWrong = new Set(wrong);
-  const right = shuffled.filter((example) => !isWrong.has(example));
-  const mixed: Example[] = [];
-  for (let i = 0; i < Math.max(wrong.length, right.length); i++) {
-    mixed.push(...wrong.slice(i, i + 1), ...right.slice(i, i + 1));
-  }
-  return mixed;
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;

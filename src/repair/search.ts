@@ -14,6 +14,8 @@ export interface SearchWidth {
   readonly depth: number;
   /** Beams that may share one set of changed ops. */
   readonly perSet: number;
+  /** Pairs of plain changes tried at once from the program as written; default 0. */
+  readonly pairs?: number;
 }
 
 export interface SearchSettings extends SearchWidth {
@@ -31,6 +33,8 @@ export interface Candidate {
   readonly state: BatchState;
 }
 
+type Move = readonly [group: number, form: number];
+
 export interface SearchEvents {
   /** After each level, and when a better candidate is found (the loss is NaN then). */
   onProgress(best: Candidate, loss: number): void;
@@ -44,10 +48,16 @@ export interface SearchOutcome {
   /** Exactly right on every input of the batch, found in this order. */
   readonly solutions: readonly Candidate[];
   readonly best: Candidate;
+  /** The best of each behaviour that a beam had, best first: where another search may start. */
+  readonly beams: readonly Candidate[];
   readonly evaluations: number;
   /** Per op group: the best rise of `value` that one change of it alone brought about, 0 if none. */
   readonly rises: Float64Array;
 }
+
+/** Forms up to this cost, one small change each, are tried in pairs; only the best few of an op. */
+const PLAIN_COST = 1.1;
+const PLAIN_PER_OP = 8;
 
 /** Weight of wrong-but-informative output, and the price of each changed op. */
 const INFORMATION = 0.5;
@@ -60,6 +70,7 @@ export class FormSearch {
   private best: Candidate;
   readonly origin: Candidate;
   private readonly rises: Float64Array;
+  private readonly kept = new Map<string, Candidate>();
 
   constructor(
     private readonly batch: Batch,
@@ -83,10 +94,12 @@ export class FormSearch {
       const restart = level > 1 && (level - 1) % 3 === 0;
       const perOp = restart ? this.settings.perOp * 3 : this.settings.perOp;
       const sources = restart ? [this.origin, ...beams] : beams;
-      beams = await this.level(sources, perOp, first);
+      const pairs = level === 1 ? await this.tryPairs(this.origin, this.plainPairs(first)) : [];
+      beams = this.select([...pairs, ...(await this.level(sources, perOp, first))]);
       if (beams.length === 0) break;
     }
-    return { solutions: this.solutions, best: this.best, evaluations: this.evaluations, rises: this.rises };
+    const kept = [...this.kept.values()].sort((a, b) => b.value - a.value);
+    return { solutions: this.solutions, best: this.best, beams: kept, evaluations: this.evaluations, rises: this.rises };
   }
 
   private finished(): boolean {
@@ -97,6 +110,7 @@ export class FormSearch {
     const found: Candidate[] = [];
     let loss = first.loss;
     for (const source of sources) {
+      if (this.finished()) break;
       const ranking = source === this.origin ? first : await this.ranking.rank(source.choice);
       loss = Math.min(loss, ranking.loss);
       for (const [group, form] of this.moves(source, ranking, perOp)) {
@@ -105,14 +119,14 @@ export class FormSearch {
         const candidate = this.evaluate(source, [[group, form]]);
         if (candidate) found.push(candidate);
       }
-      found.push(...(await this.removePairs(source)));
+      found.push(...(await this.tryPairs(source, this.removals(source))));
     }
     this.events.onProgress(this.best, loss);
-    return this.select(found);
+    return found;
   }
 
   /** The moves of a state, best promised gain first over all ops. */
-  private moves(source: Candidate, ranking: Ranking, perOp: number): [group: number, form: number][] {
+  private moves(source: Candidate, ranking: Ranking, perOp: number): Move[] {
     const moves: { group: number; form: number; gain: number }[] = [];
     this.groups.forEach((group, g) => {
       const gains = ranking.gains[g];
@@ -130,24 +144,46 @@ export class FormSearch {
    * Two ops taken away at once: where both sides of a comparison are wrapped alike, taking one away alone makes the
    * program fail, so that no single step leads there.
    */
-  private async removePairs(source: Candidate): Promise<Candidate[]> {
-    const removable = this.groups.flatMap(({ forms }, g) => {
+  private removals(source: Candidate): [Move, Move][] {
+    const removable = this.groups.flatMap(({ forms }, g): Move[] => {
       const form = forms.findIndex(({ changes }) => changes.some(({ kind }) => kind === 'only'));
-      return form > 0 && source.choice[g] === 0 ? [[g, form] as const] : [];
+      return form > 0 && source.choice[g] === 0 ? [[g, form]] : [];
     });
+    return pairsOf(removable);
+  }
+
+  /**
+   * Pairs of plain changes of two ops, those first that stand highest among their own ops' changes: where two bugs hide
+   * each other, the gradient of the whole says little, but it still orders the changes of one op.
+   */
+  private plainPairs(first: Ranking): [Move, Move][] {
+    const ranked = this.groups.flatMap(({ forms }, g) =>
+      forms
+        .map(({ cost }, f) => ({ move: [g, f] as Move, cost, gain: first.gains[g]?.[f] ?? 0 }))
+        .filter(({ move, cost }) => move[1] > 0 && cost <= PLAIN_COST)
+        .sort((a, b) => b.gain - a.gain || a.cost - b.cost)
+        .slice(0, PLAIN_PER_OP)
+        .map(({ move }, rank) => ({ move, rank })),
+    );
+    return pairsOf(ranked)
+      .filter(([a, b]) => a.move[0] !== b.move[0])
+      .sort(([a, b], [c, d]) => a.rank + b.rank - (c.rank + d.rank))
+      .slice(0, this.settings.pairs ?? 0)
+      .map(([a, b]) => [a.move, b.move]);
+  }
+
+  private async tryPairs(source: Candidate, pairs: readonly (readonly [Move, Move])[]): Promise<Candidate[]> {
     const found: Candidate[] = [];
-    for (const [i, a] of removable.entries()) {
-      for (const b of removable.slice(i + 1)) {
-        if (this.finished()) return found;
-        await interruptAndCheck(this.token);
-        const candidate = this.evaluate(source, [a, b]);
-        if (candidate) found.push(candidate);
-      }
+    for (const pair of pairs) {
+      if (this.finished()) return found;
+      await interruptAndCheck(this.token);
+      const candidate = this.evaluate(source, pair);
+      if (candidate) found.push(candidate);
     }
     return found;
   }
 
-  private evaluate(source: Candidate, moves: readonly (readonly [group: number, form: number])[]): Candidate | null {
+  private evaluate(source: Candidate, moves: readonly Move[]): Candidate | null {
     const choice = [...source.choice];
     for (const [group, form] of moves) choice[group] = form;
     const key = choice.join();
@@ -184,14 +220,20 @@ export class FormSearch {
     for (const candidate of [...found].sort((a, b) => b.value - a.value)) {
       if (beams.length >= this.settings.beams) break;
       const set = candidate.choice.flatMap((f, g) => (f === 0 ? [] : [g])).join();
-      const behaviour = `${set}|${this.batch.signature(candidate.state)}`;
+      const signature = this.batch.signature(candidate.state);
+      const behaviour = `${set}|${signature}`;
       if (behaviours.has(behaviour) || (sets.get(set) ?? 0) >= this.settings.perSet) continue;
       behaviours.add(behaviour);
       sets.set(set, (sets.get(set) ?? 0) + 1);
       beams.push(candidate);
+      if ((this.kept.get(signature)?.value ?? Number.NEGATIVE_INFINITY) < candidate.value) this.kept.set(signature, candidate);
     }
     return beams;
   }
+}
+
+function pairsOf<T>(list: readonly T[]): [T, T][] {
+  return list.flatMap((a, i) => list.slice(i + 1).map((b): [T, T] => [a, b]));
 }
 
 /**

@@ -33,7 +33,7 @@ export function siteGroups(
 ): OpGroup[] {
   const order = nodesBelow(program.output);
   return editSites(source, program.dialect).flatMap(({ span, kind, alternatives }): OpGroup[] => {
-    if (kind === 'predicate' || kind === 'unary' || kind === 'operand' || kind === 'iterable') return [];
+    if (kind === 'predicate' || kind === 'iterable') return [];
     const forms: Form[] = [];
     const nodes = new Set<Node>();
     for (const newText of alternatives) {

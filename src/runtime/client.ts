@@ -43,6 +43,8 @@ interface Pending {
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 
 const RESTARTS_PER_MINUTE = 3;
+/** Attempts at one piece of work before a dying host is given up. */
+const ATTEMPTS = 3;
 const KEPT_STDERR_LINES = 20;
 
 export class ModelHost {
@@ -122,7 +124,11 @@ export class ModelHost {
       this.pending.set(id, { resolve, reject });
       child.channel?.ref();
       child.send({ ...message, id } as HostRequest, (error) => {
-        if (error && this.pending.delete(id)) reject(new HostDiedError(`The model host could not be reached: ${error.message}`));
+        if (!error || !this.pending.delete(id)) return;
+        // A killed process refuses messages before its exit is told: the next request must start another.
+        child.kill('SIGKILL');
+        this.onExit(child, child.exitCode, child.signalCode ?? 'SIGKILL');
+        reject(new HostDiedError(`The model host could not be reached: ${error.message}`));
       });
     });
     if (reply.type === 'failed') throw new RuntimeError(reply.message);
@@ -207,6 +213,17 @@ export class ModelHost {
     const waiting = [...this.pending.values()];
     this.pending.clear();
     for (const { reject } of waiting) reject(error);
+  }
+}
+
+/** Does a piece of work again if the host dies under it; the work must start from its beginning each time. @throws HostDiedError */
+export async function survivingDeaths<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof HostDiedError) || attempt >= ATTEMPTS) throw error;
+    }
   }
 }
 

@@ -1,6 +1,5 @@
 // The extension in a real extension host: diagnostics, repair, quick fix, undo, cancel, and a host that never blocks.
 import assert from 'node:assert/strict';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import * as vscode from 'vscode';
 import type { GradLens } from '../../src/extension.ts';
 import type { CheckResult } from '../../src/repair/workerProtocol.ts';
@@ -12,6 +11,31 @@ async function gradlens(): Promise<GradLens> {
   const extension = vscode.extensions.getExtension<GradLens>(extensionId);
   assert.ok(extension, 'the extension is installed');
   return extension.activate();
+}
+
+const SAMPLED_EVERY_MS = 5;
+
+/**
+ * Watches how long this process keeps its own event loop busy: a late timer counts for no more than the processor time
+ * that the process has used meanwhile, so that other processes on the machine do not count.
+ */
+function watchEventLoop(): { stop(): number } {
+  let worst = 0;
+  let cpu = process.cpuUsage();
+  let at = performance.now();
+  const timer = setInterval(() => {
+    const used = process.cpuUsage(cpu);
+    const late = performance.now() - at - SAMPLED_EVERY_MS;
+    worst = Math.max(worst, Math.min(late, (used.user + used.system) / 1000));
+    cpu = process.cpuUsage();
+    at = performance.now();
+  }, SAMPLED_EVERY_MS);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return worst;
+    },
+  };
 }
 
 async function openText(content: string, language = 'rasp'): Promise<vscode.TextDocument> {
@@ -83,13 +107,11 @@ describe('the extension', () => {
     const document = await openText(buggyReverse);
     await checked(document);
     const { repairs } = await gradlens();
-    const delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
+    const watch = watchEventLoop();
     const run = await repairs.repair(document);
-    delay.disable();
+    const worst = watch.stop();
     assert.equal(run?.status, 'repaired', run?.message);
-    const worst = delay.max / 1e6;
-    console.log(`longest event loop delay during the repair: ${worst.toFixed(1)} ms`);
+    console.log(`longest blocking of the event loop during the repair: ${worst.toFixed(1)} ms`);
     assert.ok((run?.points.length ?? 0) > 2, 'the trajectory has points');
     assert.ok((run?.suspects.length ?? 0) > 0, 'the gradient names suspects');
     assert.ok(await repairs.apply());
@@ -100,8 +122,7 @@ describe('the extension', () => {
     await vscode.window.showTextDocument(document);
     await vscode.commands.executeCommand('undo');
     assert.equal(document.getText(), buggyReverse);
-    // Sampling every 5 ms adds up to that to each reading.
-    assert.ok(worst < 55, `the event loop was blocked for ${worst.toFixed(1)} ms`);
+    assert.ok(worst < 50, `the event loop was blocked for ${worst.toFixed(1)} ms`);
   });
 
   it('carries a patch over a change elsewhere and declines one on the patched line', async () => {

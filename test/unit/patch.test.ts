@@ -35,4 +35,11 @@ describe('patches', () => {
     assert.match(patch.unifiedDiff, /^-a = select\(tokens, {2}tokens, <\); {3}# keep me$/m);
     assert.match(patch.summary, /“<” becomes “==” in line 1/);
   });
+
+  it('tell brackets around an expression as one change of it', () => {
+    const before = 'key = tokens + indices - 10;\n';
+    const patch = makePatch('sort.rasp', before, 'key = ((tokens + indices) / 10);\n');
+    assert.equal(patch.summary, '“tokens + indices - 10” becomes “((tokens + indices) / 10)” in line 1');
+    assert.equal(applyEdits(before, patch.edits), patch.source);
+  });
 });

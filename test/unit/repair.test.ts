@@ -58,6 +58,8 @@ describe('repair', () => {
     assert.ok(result.suspects.slice(0, 3).some(({ span }) => span.start === at));
     assert.ok(seen.some(({ suspects }) => suspects && suspects.length > 0));
     assert.ok(result.trajectory.some(({ loss }) => Number.isFinite(loss)));
+    const last = result.trajectory.at(-1);
+    assert.deepEqual([last?.stage, last?.accuracy, last?.loss], ['verify', 1, 0]);
   });
 
   for (const method of ['search', 'edits', 'tables'] as const) {
@@ -162,7 +164,11 @@ describe('repair of bad input', () => {
 });
 
 describe('repair with a dying host', () => {
-  const host = startHost();
+  let host = startHost();
+  afterEach(() => {
+    host.dispose();
+    host = startHost();
+  });
   after(() => host.dispose());
 
   it('resumes training when the host is killed in the middle', async () => {
@@ -179,5 +185,23 @@ describe('repair with a dying host', () => {
     const result = await repair(request('r.rasp', reverseText, impossible, { method: 'tables', budgetMillis: 5000 }), { host }, options);
     assert.equal(kills, 2);
     assert.ok(result.status !== 'refused' && result.trajectory.filter(({ stage }) => stage === 'train').length > 4);
+  });
+
+  it('goes on with the search when the host is killed as the gradient is asked for', async () => {
+    let kills = 0;
+    const options = {
+      onProgress: ({ stage }: RepairProgress) => {
+        if (stage === 'search' && kills < 2 && host.pid !== undefined) {
+          kills++;
+          process.kill(host.pid, 'SIGKILL');
+        }
+      },
+    };
+    const impossible = reversed.slice(0, 40).map(({ input }) => ({ input, output: input.map(() => 'z') }));
+    const result = await repair(request('r.rasp', reverseText, impossible, { method: 'search', budgetMillis: 4000 }), { host }, options);
+    assert.equal(kills, 2);
+    assert.ok(result.status !== 'refused');
+    const rounds = result.tried.filter((line) => line.startsWith('Search over op forms'));
+    assert.ok(rounds.length > 1, result.tried.join('\n'));
   });
 });
