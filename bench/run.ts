@@ -3,6 +3,8 @@ import { benchRaspBugs } from './raspbugs/bench.ts';
 
 const benchmarks: Readonly<Record<string, { readonly purpose: string; run(args: readonly string[]): Promise<unknown> }>> = {
   raspbugs: { purpose: 'repairs generated bugs: --per-cell N | --whole, --methods a,b, --budget SECONDS, --seed N, --out NAME', run: benchRaspBugs },
+  compile: { purpose: 'how long the base programs take to compile into transformer weights, and their sizes', run: async () => (await import('./compile.ts')).benchCompile() },
+  'compile-property': { purpose: 'random programs as interpreter, tables and weights: COUNT SEED', run: async (args) => (await import('./compile.ts')).benchCompileProperty(args) },
   check: { purpose: 'how long a 1,000-line RASP program takes to check', run: () => import('./check.ts') },
 };
 
@@ -11,6 +13,6 @@ const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined
 if (benchmark) {
   await benchmark.run(args);
 } else {
-  console.error(['npm run bench -- NAME', ...Object.entries(benchmarks).map(([known, { purpose }]) => `  ${known.padEnd(10)}${purpose}`)].join('\n'));
+  console.error(['npm run bench -- NAME', ...Object.entries(benchmarks).map(([known, { purpose }]) => `  ${known.padEnd(18)}${purpose}`)].join('\n'));
   process.exitCode = 2;
 }

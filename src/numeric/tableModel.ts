@@ -39,7 +39,8 @@ function problemOf(error: unknown): CompileProblem {
 const given = ['tokens', 'mask', 'lengths'] as const;
 
 function wrapped(tables: TableProgram, numerical: boolean): Graph {
-  const b = new GraphBuilder();
+  // A prefix of its own: the tables' nodes keep their names.
+  const b = new GraphBuilder(undefined, 'model/');
   b.input('tokens', 'int64', ['batch', 'positions']);
   encoding(b, tables);
   const rename = (name: string): string => (given.some((input) => input === name) ? `tables/${name}` : name);

@@ -3,15 +3,20 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { BaseProgram } from '../../bench/raspbugs/programs.ts';
 import { basePrograms, fileNameOf, sourceOf } from '../../bench/raspbugs/programs.ts';
-import { exportWeights } from '../../src/numeric/exportModel.ts';
+import { encodeInputs } from '../../src/numeric/compiledModel.ts';
+import { describeWeights, exportWeights } from '../../src/numeric/exportModel.ts';
 import { compileWeights } from '../../src/numeric/weights/compile.ts';
 import type { CompileOptions } from '../../src/numeric/weights/compile.ts';
+import { namedMatrices, transformerGraph } from '../../src/numeric/weights/graph.ts';
+import { inspect } from '../../src/numeric/weights/inspect.ts';
 import type { CompileProblem } from '../../src/numeric/weights/problem.ts';
+import { encodeGraph } from '../../src/onnx/encode.ts';
 import { programOf } from '../../src/rasp/analyse.ts';
 import { analyse } from '../../src/rasp/frontend.ts';
 import type { Dialect, Program, Value } from '../../src/rasp/program.ts';
 import { Random } from '../../src/shared/random.ts';
 import { compareWithInterpreter } from '../support/compiled.ts';
+import { execute, sharedHost } from '../support/host.ts';
 
 function load(text: string, path = 'p.rasp'): Program {
   const analysis = analyse({ path, text }, { runningExample: [1, 2] });
@@ -141,5 +146,38 @@ describe('transformer weights', () => {
 
   it('say so where a program fails on every input over the vocabulary', () => {
     assert.match(refusal(load('tokens = tokens_int;\nx = tokens + 1;'), { vocabulary: ['a', 'b'], maxLength: 3 }).message, /fails on every input/);
+  });
+
+  it('show who attends to whom and what the residual stream holds', async () => {
+    const compiled = compileWeights(load('same = select(tokens, tokens, ==);\ncounted = selector_width(same);\nmany = aggregate(select(indices, indices, <=), counted);'), { vocabulary: ['a', 'b'], maxLength: 4 });
+    assert.ok(compiled.ok);
+    const { embedding, layers } = await inspect(compiled.weights, ['a', 'b', 'a'], sharedHost());
+    assert.deepEqual(embedding[2]?.map(({ label }) => label), ['tokens', 'indices', 'one']);
+    assert.deepEqual(layers.flatMap(({ heads }) => heads.map(({ label }) => label)), ['counted', 'many']);
+    const last = layers.at(-1);
+    const rows = last?.heads[0]?.probabilities ?? [];
+    const expected = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 1 / 2, 1 / 2, 0], [0, 1 / 3, 1 / 3, 1 / 3]];
+    rows.forEach((row, q) => row.forEach((p, k) => assert.ok(Math.abs(p - (expected[q]?.[k] ?? Number.NaN)) < 1e-6, `${q} attends to ${k} with ${p}`)));
+    assert.equal(rows.length, 4);
+    const counts = layers[0]?.residual.map((position) => position.flatMap((reading) => (reading.label === 'counted' && reading.kind === 'values' ? reading.values : [])));
+    assert.deepEqual(counts, [[], [2], [1], [2]]);
+    const means = last?.residual.map((position) => position.find(({ label, kind }) => label === 'many' && kind === 'number'));
+    assert.ok(Math.abs((means?.[2]?.kind === 'number' ? means[2].number : 0) - 1.5) < 1e-6);
+  });
+
+  it('can be inputs of the graph, and a smaller logit scale mixes what the selector keeps apart', async () => {
+    const compiled = compileWeights(load('x = aggregate(select(indices, indices, ==), indicator(tokens == "1"));'), small);
+    assert.ok(compiled.ok);
+    const { weights } = compiled;
+    const graph = transformerGraph(weights, { weightsAsInputs: true, logitScale: true, activations: true });
+    const matrices = Object.fromEntries([...namedMatrices(weights)].map(([name, { rows, columns, data }]) => [name, { type: 'float32' as const, dims: [rows, columns], data }]));
+    const ownAttention = async (scale: number): Promise<number> => {
+      const { tokens } = encodeInputs(describeWeights(weights), [[1, 2]]);
+      const outputs = await execute(encodeGraph(graph), { ...matrices, tokens, logitScale: { type: 'float32', dims: [], data: Float32Array.of(scale) } });
+      return Number(outputs['layer0/attention/probabilities']?.data[4]);
+    };
+    assert.ok(Math.abs((await ownAttention(1)) - 1) < 1e-6);
+    const own = 1 / (1 + Math.exp(-1) + Math.exp(-2));
+    assert.ok(Math.abs((await ownAttention(1 / 32)) - own) < 1e-6, 'softmax of 0, −1 (BOS) and −2');
   });
 });
