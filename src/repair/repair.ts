@@ -26,6 +26,8 @@ import type {
   Suspect,
   TrajectoryPoint,
 } from './types.ts';
+import type { RepairedModel } from './weights.ts';
+import { repairWeights } from './weights.ts';
 import { exactShare, findBadRows, isExact, passesAll } from './verify.ts';
 import type { Analysis, SourceFile } from '../rasp/analyse.ts';
 import { dialectOf, programOf } from '../rasp/analyse.ts';
@@ -132,6 +134,7 @@ class Repair {
   private readonly trajectory: TrajectoryPoint[] = [];
   private readonly tried: string[] = [];
   private readonly solutions: Solution[] = [];
+  private model: RepairedModel | null = null;
   private whole: { readonly prepared: Prepared; readonly hard: number } | null = null;
   private starts: Start[] = [];
   private readonly startedFrom = new Set<string>();
@@ -386,6 +389,26 @@ class Repair {
     this.tried.push(`Training of the op tables: ${outcome.steps} steps, ${outcome.restarts} starts; the best snapped program gets ${percent(outcome.accuracy)} of the screened examples right.`);
   }
 
+  /** Stage 4: a model, where no patch was found. */
+  private async trainWeights(until: number): Promise<void> {
+    const outcome = await repairWeights({
+      program: this.program,
+      source: this.request.source,
+      examples: distinctExamples(this.request.examples),
+      test: this.request.test && this.request.test.length > 0 ? this.request.test : null,
+      host: this.services.host,
+      random: this.random,
+      deadline: until,
+      token: this.token,
+      onEpoch: ({ loss, validation }) => this.searchProgress('weights', validation.exact, loss, [], null, null),
+    });
+    if (!outcome.ok) return void this.tried.push(`Training of all weights: not possible. ${outcome.reason}`);
+    const { parameters, epochs, steps, rows, exact } = outcome.model;
+    this.provider = this.services.host.provider;
+    this.tried.push(`Training of all ${parameters} weights: ${steps} steps on ${rows.training} examples; after ${epochs} epochs the model gets ${percent(exact.validation)} of ${rows.validation} held-out examples exactly right.`);
+    if (exact.examples > (this.trajectory[0]?.accuracy ?? 0)) this.model = outcome.model;
+  }
+
   private finish(): RepairResult {
     // Fewest changed places first, then the least text touched, then the plainest form.
     const size = ({ text }: Solution): number =>
@@ -395,12 +418,18 @@ class Repair {
       .sort((a, b) => a.solution.changes - b.solution.changes || a.size - b.size || a.solution.cost - b.solution.cost)
       .map(({ solution }) => solution);
     const [best] = ranked;
+    if (!best && this.model) return this.modelResult(this.model);
     if (!best) return this.result(this.bestAccuracy > (this.trajectory[0]?.accuracy ?? 0) ? 'partial' : 'unrepairable', null);
     // A program is discrete: where it is right, p is 1.
     this.lastLoss = 0;
     this.point('verify', 1);
     const alternatives = ranked.slice(1, 3).map(({ text }) => this.patchOf(text));
     return { ...this.result('repaired', best), alternatives };
+  }
+
+  private modelResult(model: RepairedModel): RepairResult {
+    const { examples, test } = model.exact;
+    return { ...this.result('partial', null), method: 'weights', exact: { examples, test }, model };
   }
 
   private patchOf(text: string): Patch {
@@ -416,6 +445,7 @@ class Repair {
       method: solution?.method ?? null,
       exact: { examples: shareOf(this.request.examples) ?? 0, test: shareOf(this.request.test) },
       patch: solution ? this.patchOf(solution.text) : null,
+      model: null,
       alternatives: [],
       suspects: this.suspects,
       trajectory: this.trajectory,
@@ -462,17 +492,19 @@ const stageMessages: Record<RepairStage, string> = {
   search: 'Searching along the gradient.',
   edits: 'Searching over text edits.',
   train: 'Training the op tables.',
+  weights: 'Training all weights.',
   verify: 'Verifying the patch.',
 };
 
-type StageName = 'searchForms' | 'searchPairs' | 'searchFromBest' | 'searchFormsWidely' | 'searchEdits' | 'trainTables';
+type StageName = 'searchForms' | 'searchPairs' | 'searchFromBest' | 'searchFormsWidely' | 'searchEdits' | 'trainTables' | 'trainWeights';
 
 /** What a method does in turn, each until its share of the time budget is used up. */
 const stages: Record<RepairMethod, readonly (readonly [stage: StageName, share: number])[]> = {
-  auto: [['searchForms', 0.3], ['searchEdits', 0.4], ['searchPairs', 0.5], ['searchFromBest', 0.7], ['searchFormsWidely', 0.85], ['trainTables', 1]],
+  auto: [['searchForms', 0.3], ['searchEdits', 0.4], ['searchPairs', 0.5], ['searchFromBest', 0.7], ['searchFormsWidely', 0.8], ['trainTables', 0.9], ['trainWeights', 1]],
   search: [['searchForms', 0.3], ['searchPairs', 0.45], ['searchFromBest', 0.7], ['searchFormsWidely', 1]],
   edits: [['searchEdits', 1]],
   tables: [['trainTables', 1]],
+  weights: [['trainWeights', 1]],
 };
 
 const spansOf = (groups: readonly OpGroup[], choice: readonly number[]): Span[] =>
