@@ -8,6 +8,7 @@ import { describeWeights } from '../numeric/exportModel.ts';
 import { compileWeights } from '../numeric/weights/compile.ts';
 import { transformerGraph } from '../numeric/weights/graph.ts';
 import { withClasses } from '../numeric/weights/relax.ts';
+import { withRoom } from '../numeric/weights/room.ts';
 import type { EpochReport, WeightTrainingOptions, WeightTrainingResult } from '../numeric/weights/train.ts';
 import { defaultRecipe, trainWeights } from '../numeric/weights/train.ts';
 import { TrainingData } from '../numeric/weights/trainingData.ts';
@@ -68,13 +69,15 @@ export async function repairWeights(task: WeightsTask): Promise<WeightsOutcome> 
   const maxLength = inputs.reduce((longest, { length }) => Math.max(longest, length), 1);
   const compiled = compileWeights(program, { vocabulary, maxLength, gradual: true });
   if (!compiled.ok) return { ok: false, reason: compiled.problem.message };
-  const weights = withClasses(compiled.weights, distinctValues(examples.flatMap(({ output }) => output)));
+  const recipe = task.recipe ?? defaultRecipe;
+  const classed = withClasses(compiled.weights, distinctValues(examples.flatMap(({ output }) => output)));
+  const weights = recipe.room ? withRoom(classed, recipe.room, program.output, random) : classed;
   const reason = unlearnable(weights, examples);
   if (reason !== null) return { ok: false, reason };
   const [training, validation] = split(examples);
   const trained = await trainWeights(
     { weights, training: new TrainingData(training, weights), validation: new TrainingData(validation, weights), host, random, token: task.token, deadline: task.deadline, onEpoch: task.onEpoch },
-    task.recipe ?? defaultRecipe,
+    recipe,
   );
   return { ok: true, model: await exported(task, trained, examples, { training: training.length, validation: validation.length }) };
 }

@@ -51,7 +51,7 @@ export function balanced(weights: TransformerWeights): TransformerWeights {
   return { ...weights, layers };
 }
 
-/** Column u of the left matrix and column (or row) u of the right one, times c and 1 / c so that their largest numbers agree. */
+/** Column u of the left matrix and column (or row) u of the right one, times c and 1 / c so that their largest numbers come near; c is a power of two, so that nothing is rounded. */
 function balancedPair(left: Matrix, right: Matrix, byRow: boolean): readonly [Matrix, Matrix] {
   const [a, b] = [left.data.slice(), right.data.slice()];
   for (let unit = 0; unit < left.columns; unit++) {
@@ -59,7 +59,7 @@ function balancedPair(left: Matrix, right: Matrix, byRow: boolean): readonly [Ma
     const other = placesOf(right, unit, byRow);
     const [x, y] = [largestAt(a, own), largestAt(b, other)];
     if (x === 0 || y === 0) continue;
-    const factor = Math.sqrt(y / x);
+    const factor = 2 ** Math.round(Math.log2(y / x) / 2);
     for (const i of own) a[i] = (a[i] ?? 0) * factor;
     for (const i of other) b[i] = (b[i] ?? 0) / factor;
   }

@@ -1,4 +1,5 @@
 // Trains all weights of a compiled transformer on examples: batches, schedules, early stop on held-out rows.
+import type { Room } from './room.ts';
 import { balanced, perturbed, softened, softening, withScaledLogits } from './relax.ts';
 import type { Feeds, TrainingData } from './trainingData.ts';
 import { FLAT, flatten, partsOf, trainingGraph, unflatten } from './trainingGraph.ts';
@@ -30,6 +31,8 @@ export interface WeightTrainingOptions {
   readonly largestLogit: number | null;
   /** What the softened logits are multiplied with in the end; 1 leaves it to the weights to grow. */
   readonly hardening: number;
+  /** Unused parts that training may use; null for the compiled shape. */
+  readonly room: Room | null;
   /** Numbers of like size on both sides of each product. */
   readonly balance: boolean;
   /** Standard deviation of the noise on every weight at the start. */
@@ -42,13 +45,13 @@ export interface WeightTrainingOptions {
 /** Silva, Thorén, Monperrus (arXiv 2505.17703), the authors' reproduction package. */
 export const publishedRecipe: WeightTrainingOptions = {
   optimizer: 'adam', learningRate: 1e-4, decay: false, batch: 256, epochs: 10_000, patience: 50, clipNorm: 1,
-  largestLogit: null, hardening: 1, balance: false, noise: 0, loss: 'cross-entropy', sharpness: 1,
+  largestLogit: null, hardening: 1, room: null, balance: false, noise: 0, loss: 'cross-entropy', sharpness: 1,
 };
 
 /** Ours; `npm run bench -- weights` compares its parts. */
 export const defaultRecipe: WeightTrainingOptions = {
   optimizer: 'adam', learningRate: 1e-2, decay: true, batch: 256, epochs: 40, patience: 20, clipNorm: 1,
-  largestLogit: 3, hardening: 1, balance: true, noise: 0, loss: 'cross-entropy', sharpness: 1,
+  largestLogit: 3, hardening: 1, room: { directions: 16, components: 8, hidden: 32, layers: 2 }, balance: true, noise: 0, loss: 'cross-entropy', sharpness: 1,
 };
 
 export interface WeightTrainingTask {
@@ -116,6 +119,7 @@ interface State {
 }
 
 class WeightTraining {
+  private readonly started = performance.now();
   private state: State;
   private best: { readonly theta: Float32Array; readonly scale: number; readonly validation: Evaluation; readonly epoch: number } | null = null;
   private readonly memories: readonly string[];
@@ -148,7 +152,7 @@ class WeightTraining {
     await this.validate(0, Number.NaN, 1);
     for (let epoch = 1; epoch <= epochs && !this.isLate() && !this.isDone(epoch, patience); epoch++) {
       const loss = await this.epoch(epoch);
-      await this.validate(epoch, loss, this.logitScale(epoch / epochs));
+      await this.validate(epoch, loss, this.logitScale(this.progress(epoch)));
     }
     const { best } = this;
     if (!best) throw new RangeError('nothing was evaluated');
@@ -186,7 +190,7 @@ class WeightTraining {
 
   private async steps(chunk: readonly (readonly number[])[], epoch: number, from: number, count: number): Promise<number[]> {
     const steps = chunk.map((rows, i): Feeds => {
-      const progress = (epoch + (from + i) / count) / this.options.epochs;
+      const progress = this.progress(epoch + (from + i) / count);
       const { correction1, correction2 } = adamCorrections(this.state.steps + i + 1, optimizer(this.options.optimizer));
       const scalars = { logitScale: this.logitScale(progress), learningRate: this.learningRate(progress), correction1, correction2 };
       return { ...this.task.training.batch(rows), ...Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, scalar(value)])) };
@@ -197,9 +201,15 @@ class WeightTraining {
     return outputs.map(({ loss }) => Number(loss?.data[0]));
   }
 
+  /** From 0 to 1, by epochs or by time, whichever is further: schedules end in time. */
+  private progress(epochs: number): number {
+    const byTime = (performance.now() - this.started) / ((this.task.deadline ?? Number.POSITIVE_INFINITY) - this.started);
+    return Math.min(1, Math.max(epochs / this.options.epochs, byTime));
+  }
+
   private learningRate(progress: number): number {
     const { learningRate, decay } = this.options;
-    return decay ? learningRate * (0.01 + 0.99 * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, progress)))) : learningRate;
+    return decay ? learningRate * (0.01 + 0.99 * 0.5 * (1 + Math.cos(Math.PI * progress))) : learningRate;
   }
 
   /** From 1 to the hardening, evenly in its logarithm, over the middle of the training. */
