@@ -2,13 +2,17 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'mocha';
 import { basePrograms, sourceOf } from '../../bench/raspbugs/programs.ts';
+import { readDescription } from '../../src/numeric/compiledModel.ts';
 import { compileWeights } from '../../src/numeric/weights/compile.ts';
 import { balanced, perturbed, softened, withClasses } from '../../src/numeric/weights/relax.ts';
+import { withRoom } from '../../src/numeric/weights/room.ts';
 import { defaultRecipe, trainWeights } from '../../src/numeric/weights/train.ts';
 import type { TrainingRow } from '../../src/numeric/weights/trainingData.ts';
 import { TrainingData } from '../../src/numeric/weights/trainingData.ts';
 import { FLAT, flatten, partsOf, trainingGraph, unflatten } from '../../src/numeric/weights/trainingGraph.ts';
 import type { TransformerWeights } from '../../src/numeric/weights/transformer.ts';
+import { shapeOf } from '../../src/numeric/weights/transformer.ts';
+import { decodeModel } from '../../src/onnx/decode.ts';
 import { differentiate } from '../../src/onnx/differentiate.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
 import { toFloat64 } from '../../src/onnx/float64.ts';
@@ -17,6 +21,7 @@ import { programOf } from '../../src/rasp/analyse.ts';
 import { analyse } from '../../src/rasp/frontend.ts';
 import { interpret } from '../../src/rasp/interpret.ts';
 import type { Program, Value } from '../../src/rasp/program.ts';
+import { repair } from '../../src/repair/repair.ts';
 import { CancellationSource, CancelledError } from '../../src/shared/cancellation.ts';
 import { Random } from '../../src/shared/random.ts';
 import type { HostTensor } from '../../src/runtime/protocol.ts';
@@ -82,6 +87,18 @@ describe('the training graph of a compiled program', () => {
     const [plain, same] = [await evaluate(soft, rows), await evaluate(balanced(soft), rows)];
     assert.ok(plain.right.includes(0));
     assert.ok(Math.abs(plain.loss - same.loss) < 1e-5);
+  });
+
+  it('computes the same with room to grow', async () => {
+    const weights = weightsOf(reverse, tokens, 6, false);
+    const rows = rowsOf(reverse, tokens, 6, 40, random);
+    const roomy = withRoom(weights, { directions: 3, components: 2, hidden: 4, layers: 5 }, reverse.output, random);
+    assert.equal(roomy.layers.length, 5);
+    assert.equal(roomy.directions.length, weights.directions.length + 3);
+    assert.ok((await evaluate(roomy, rows)).right.every((hit) => hit === 1));
+    const before = shapeOf(weights);
+    assert.equal(shapeOf(roomy).mlpHidden, before.mlpHidden + 4);
+    assert.equal(shapeOf(roomy).keySize, before.keySize + 2);
   });
 
   it('lays the weights out as one vector and takes them back', () => {
@@ -173,6 +190,30 @@ describe('training all weights', () => {
     const source = new CancellationSource();
     await assert.rejects(trainWeights({ ...task(2000), token: source.token, onEpoch: () => source.cancel() }, defaultRecipe), CancelledError);
     assert.ok((await trainWeights(task(300), { ...defaultRecipe, epochs: 1 })).steps === 1);
+  });
+
+  it('is a method of repair: a model and no patch, better than the program on examples that it never saw', async () => {
+    const random = new Random(8);
+    const result = await repair({ source: { path: 'hist.rasp', text: sourceOf('hist', 'rasp').replace('==', '<') }, examples: rows(1500, random), test: rows(500, random), method: 'weights', budgetMillis: 12_000 }, { host });
+    assert.ok(result.status === 'partial' && result.method === 'weights' && result.model, JSON.stringify(result).slice(0, 300));
+    assert.equal(result.patch, null);
+    assert.ok((result.exact.test ?? 0) > 0.5, `${result.exact.test}`);
+    assert.equal(result.exact.test, result.model.exact.test);
+    assert.ok(result.trajectory.filter(({ stage }) => stage === 'weights').length > 2);
+    assert.match(result.tried.join(), /held-out examples exactly right/);
+    const decoded = decodeModel(result.model.onnx, 'hist.onnx');
+    assert.ok(decoded.ok);
+    assert.deepEqual(readDescription(decoded.graph.metadata), result.model.description);
+    assert.equal((JSON.parse(decoded.graph.metadata['gradlens.trained'] ?? '{}') as { rows: unknown }).rows !== undefined, true);
+  });
+
+  it('says why there is no model where the program cannot be compiled or the outputs cannot be learned', async () => {
+    const of = async (text: string, output: readonly Value[]): Promise<string> => {
+      const result = await repair({ source: { path: 'p.rasp', text }, examples: [{ input: ['a', 'b'], output }], method: 'weights', budgetMillis: 2000 }, { host });
+      assert.ok(result.status === 'unrepairable' && result.model === null, JSON.stringify(result));
+      return result.tried.join();
+    };
+    assert.match(await of('x = tokens_int + 1;', [1, 2]), /not possible.*fails on every input/);
   });
 
   it('ends at its deadline with what it has, and early where nothing gets better', async () => {
