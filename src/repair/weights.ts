@@ -57,6 +57,9 @@ export type WeightsOutcome = { readonly ok: true; readonly model: RepairedModel 
 const MOST_EXAMPLES = 40_000;
 /** One row in so many is held out of the training. */
 const HELD_OUT = 8;
+const SMALLEST_BATCH = 32;
+/** Steps that training takes at least, where there is time. */
+const STEPS = 800;
 /** Below, all rows are trained on and held out at once. */
 const FEW = 40;
 
@@ -69,17 +72,25 @@ export async function repairWeights(task: WeightsTask): Promise<WeightsOutcome> 
   const maxLength = inputs.reduce((longest, { length }) => Math.max(longest, length), 1);
   const compiled = compileWeights(program, { vocabulary, maxLength, gradual: true });
   if (!compiled.ok) return { ok: false, reason: compiled.problem.message };
-  const recipe = task.recipe ?? defaultRecipe;
+  const [training, validation] = split(examples);
+  const recipe = task.recipe ?? recipeFor(training.length);
   const classed = withClasses(compiled.weights, distinctValues(examples.flatMap(({ output }) => output)));
   const weights = recipe.room ? withRoom(classed, recipe.room, program.output, random) : classed;
   const reason = unlearnable(weights, examples);
   if (reason !== null) return { ok: false, reason };
-  const [training, validation] = split(examples);
   const trained = await trainWeights(
     { weights, training: new TrainingData(training, weights), validation: new TrainingData(validation, weights), host, random, token: task.token, deadline: task.deadline, onEpoch: task.onEpoch },
     recipe,
   );
   return { ok: true, model: await exported(task, trained, examples, { training: training.length, validation: validation.length }) };
+}
+
+/** Few rows are taken in smaller batches and more often, so that there are steps enough. */
+function recipeFor(rows: number): WeightTrainingOptions {
+  const batch = Math.min(defaultRecipe.batch, Math.max(SMALLEST_BATCH, Math.floor(rows / 8)));
+  const perEpoch = Math.max(1, Math.floor(rows / batch));
+  const epochs = Math.max(defaultRecipe.epochs, Math.ceil(STEPS / perEpoch));
+  return { ...defaultRecipe, batch, epochs, patience: Math.ceil(epochs / 2) };
 }
 
 function split(examples: readonly Example[]): readonly [readonly Example[], readonly Example[]] {
