@@ -20,6 +20,7 @@ import type { Program, Value } from '../rasp/program.ts';
 import { describe, isNumeric } from '../rasp/scalar.ts';
 import { distinctValues } from '../rasp/valueSets.ts';
 import type { ModelHost } from '../runtime/client.ts';
+import { RuntimeError } from '../runtime/client.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import type { Random } from '../shared/random.ts';
 
@@ -63,8 +64,17 @@ const STEPS = 800;
 /** Below, all rows are trained on and held out at once. */
 const FEW = 40;
 
-/** Trains until the recipe ends or the deadline comes. @throws CancelledError, RuntimeError, HostDiedError */
+/** Trains until the recipe ends or the deadline comes. @throws CancelledError, HostDiedError after three deaths at one piece of work */
 export async function repairWeights(task: WeightsTask): Promise<WeightsOutcome> {
+  try {
+    return await train(task);
+  } catch (error) {
+    if (error instanceof RuntimeError) return { ok: false, reason: `The runtime refused the transformer: ${error.message}` };
+    throw error;
+  }
+}
+
+async function train(task: WeightsTask): Promise<WeightsOutcome> {
   const { program, random, host } = task;
   const examples = random.shuffle(task.examples).slice(0, MOST_EXAMPLES);
   const inputs = [...examples, ...(task.test ?? [])].map(({ input }) => input);

@@ -89,8 +89,9 @@ export interface WeightTrainingResult {
   readonly steps: number;
 }
 
-/** Steps a message to the host takes together: what its death can cost. */
+/** Steps, and about how many milliseconds, that one message to the host takes together: what its death can cost. */
 const CHUNK = 40;
+const CHUNK_MILLIS = 1000;
 const EVALUATION_BATCH = 1024;
 
 /**
@@ -120,6 +121,7 @@ interface State {
 
 class WeightTraining {
   private readonly started = performance.now();
+  private chunk = 4;
   private state: State;
   private best: { readonly theta: Float32Array; readonly scale: number; readonly validation: Evaluation; readonly epoch: number } | null = null;
   private readonly memories: readonly string[];
@@ -181,9 +183,11 @@ class WeightTraining {
     const size = Math.min(this.options.batch, training.rows);
     const count = Math.floor(training.rows / size);
     const losses: number[] = [];
-    for (let from = 0; from < count && !(from > 0 && this.isLate()); from += CHUNK) {
-      const chunk = Array.from({ length: Math.min(CHUNK, count - from) }, (_, i) => order.slice((from + i) * size, (from + i + 1) * size));
+    for (let from = 0; from < count && !(from > 0 && this.isLate()); ) {
+      const steps = Math.min(this.chunk, count - from);
+      const chunk = Array.from({ length: steps }, (_, i) => order.slice((from + i) * size, (from + i + 1) * size));
       losses.push(...(await this.steps(chunk, epoch - 1, from, count)));
+      from += steps;
     }
     return losses.reduce((a, b) => a + b, 0) / losses.length;
   }
@@ -196,7 +200,9 @@ class WeightTraining {
       return { ...this.task.training.batch(rows), ...Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, scalar(value)])) };
     });
     const carry = Object.fromEntries([FLAT, ...this.memories].map((name) => [name, `next/${name}`]));
+    const before = performance.now();
     const { state, outputs } = await survivingDeaths(() => this.step.iterate({ state: this.state.tensors, steps, carry, outputs: ['loss'] }, this.task.token));
+    this.chunk = Math.max(1, Math.min(CHUNK, Math.floor((CHUNK_MILLIS * chunk.length) / (performance.now() - before))));
     this.state = { tensors: state, steps: this.state.steps + chunk.length };
     return outputs.map(({ loss }) => Number(loss?.data[0]));
   }
