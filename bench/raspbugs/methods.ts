@@ -8,7 +8,8 @@ import { repaired } from './repaired.ts';
 import type { RepairMethod } from '../../src/repair/types.ts';
 import type { ModelHost } from '../../src/runtime/client.ts';
 
-export type Method = RepairMethod | 'unguided' | 'random-init' | 'genetic' | 'breadth-first';
+/** Training all weights gives models and no patches: `npm run bench -- weights` measures it. */
+export type Method = Exclude<RepairMethod, 'weights'> | 'unguided' | 'random-init' | 'genetic' | 'breadth-first';
 
 interface MethodEntry {
   readonly purpose: string;

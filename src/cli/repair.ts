@@ -11,9 +11,9 @@ import type { SourceFile } from '../rasp/analyse.ts';
 import type { Diagnostic } from '../rasp/diagnostic.ts';
 import { repair as repairProgram } from '../repair/repair.ts';
 import type { Patch, RepairMethod, RepairRequest, RepairResult, Suspect } from '../repair/types.ts';
+import { repairMethods } from '../repair/types.ts';
 import { ModelHost } from '../runtime/client.ts';
 
-const methods: readonly RepairMethod[] = ['auto', 'search', 'edits', 'tables'];
 const SHOWN_SUSPECTS = 3;
 
 export async function repair(args: ParsedArguments, environment: Environment): Promise<Outcome> {
@@ -63,8 +63,8 @@ function requestOf({ positionals, values }: ParsedArguments): Asked {
 }
 
 function methodOf(name = 'auto'): RepairMethod {
-  const method = methods.find((known) => known === name);
-  if (!method) throw new UsageError(`There is no method “${name}”. The methods: ${methods.join(', ')}.`);
+  const method = repairMethods.find((known) => known === name);
+  if (!method) throw new UsageError(`There is no method “${name}”. The methods: ${repairMethods.join(', ')}.`);
   return method;
 }
 
@@ -106,8 +106,9 @@ function refused(places: Places, diagnostics: readonly Diagnostic[]): Outcome {
 }
 
 function report(result: RepairResult, request: RepairRequest, places: Places, target: string | null, environment: Environment): Outcome {
-  const json = jsonResult(places, result);
-  const written = target === null ? [] : write(target, request.source, result, json);
+  const modelPath = target !== null && result.model ? path.join(target, `${path.parse(request.source.path).name}.onnx`) : null;
+  const json = jsonResult(places, result, modelPath);
+  const written = target === null ? [] : write(target, request.source, result, modelPath, json);
   return {
     exitCode: result.status === 'repaired' || result.status === 'correct' ? 0 : 1,
     json,
@@ -115,7 +116,7 @@ function report(result: RepairResult, request: RepairRequest, places: Places, ta
   };
 }
 
-function jsonResult(places: Places, result: RepairResult): unknown {
+function jsonResult(places: Places, result: RepairResult, model: string | null): unknown {
   const { status, method, exact, patch, alternatives, suspects, trajectory, tried, evaluations, millis, provider } = result;
   return {
     status,
@@ -125,7 +126,7 @@ function jsonResult(places: Places, result: RepairResult): unknown {
     alternatives: alternatives.map((other) => jsonPatch(places, other)),
     suspects: suspects.map(({ span, score, label }) => ({ range: places.range(span), score, label })),
     trajectory,
-    model: null,
+    model,
     tried,
     evaluations,
     millis,
@@ -137,9 +138,13 @@ function jsonPatch(places: Places, { unifiedDiff, edits, source, summary }: Patc
   return { unifiedDiff, edits: edits.map(({ span, newText }) => ({ range: places.range(span), newText })), source, summary };
 }
 
-function write(folder: string, source: SourceFile, { patch }: RepairResult, json: unknown): string[] {
+function write(folder: string, source: SourceFile, { patch, model }: RepairResult, modelPath: string | null, json: unknown): string[] {
   const reportPath = path.join(folder, 'report.json');
   writeFileSync(reportPath, `${JSON.stringify(json, null, 2)}\n`);
+  if (model && modelPath !== null) {
+    writeFileSync(modelPath, model.onnx);
+    return [`Wrote ${modelPath} and ${reportPath}. Try it: gradlens run ${modelPath} --input JSON`];
+  }
   if (!patch) return [`Wrote ${reportPath}.`];
   const programPath = path.join(folder, path.basename(source.path));
   writeFileSync(programPath, patch.source);
@@ -163,9 +168,13 @@ function humanLines(result: RepairResult, { examples, budgetMillis = 60_000 }: R
   ];
 }
 
-function headline({ status, method, millis, evaluations, provider, trajectory }: RepairResult, rows: number, budgetMillis: number): string {
+function headline({ status, method, model, millis, evaluations, provider, trajectory }: RepairResult, rows: number, budgetMillis: number): string {
   const effort = `${(millis / 1000).toFixed(1)} s, ${evaluations} candidates, gradients on ${provider}`;
   if (status === 'repaired') return `Repaired: right on all ${rows} examples (found by ${method ?? 'search'}; ${effort}).`;
+  if (model) {
+    const heldOut = `${percent(model.exact.validation)} of ${model.rows.validation} held-out examples exactly right`;
+    return `No patch, but a model: all ${model.parameters} weights trained, ${heldOut}, ${percent(model.exact.examples)} of all (${(millis / 1000).toFixed(1)} s, ${model.steps} steps on ${provider}). --out DIR writes it.`;
+  }
   const best = Math.max(0, ...trajectory.map(({ accuracy }) => accuracy));
   const next = millis < 0.9 * budgetMillis ? 'Everything was tried before the time was up.' : 'The time was up; --budget SECONDS gives more.';
   return `Not repaired: the best candidate is right on ${percent(best)} of the examples (${effort}). ${next}`;

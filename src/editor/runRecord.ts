@@ -15,7 +15,7 @@ const values = v.array(value);
 const sample = v.object({ input: values, target: values, before: v.nullable(values), output: v.nullable(values) });
 
 const outcome = v.object({
-  method: v.nullable(v.picklist(['search', 'edits', 'tables'])),
+  method: v.nullable(v.picklist(['search', 'edits', 'tables', 'weights'])),
   exact: v.object({ examples: number, test: v.nullable(number) }),
   patch: v.nullable(patch),
   tried: v.array(v.string()),

@@ -8,6 +8,7 @@ const stageMessages: Record<RepairStage, string> = {
   search: 'Searching along the gradient.',
   edits: 'Searching over text edits.',
   train: 'Training the op tables.',
+  weights: 'Training all weights.',
   verify: 'Verifying the patch.',
 };
 

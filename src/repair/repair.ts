@@ -15,6 +15,7 @@ import { knownFrom, stagesOf } from './stages.ts';
 import type { RepairContext, Solution, TaskResult } from './task.ts';
 import type { Example, Patch, RepairOptions, RepairRefusal, RepairRequest, RepairResult } from './types.ts';
 import { exactShare } from './verify.ts';
+import type { RepairedModel } from './weights.ts';
 import type { ReadSource } from '../rasp/analyse.ts';
 import { dialectOf, programOf } from '../rasp/analyse.ts';
 import { analyse } from '../rasp/frontend.ts';
@@ -84,10 +85,10 @@ class Repair {
     private readonly services: RepairServices,
     private readonly options: RepairOptions,
   ) {
-    const { source, examples, seed = 1, budgetMillis = 60_000, method = 'auto' } = request;
+    const { source, examples, test, seed = 1, budgetMillis = 60_000, method = 'auto' } = request;
     const sampled = sampleExamples(program, distinctExamples(examples), SAMPLED, new Random(seed)).slice(0, SAMPLED);
     this.budget = budgetMillis;
-    this.context = { source, dialect: program.dialect, entry: program.name, files, examples, sampled, seed };
+    this.context = { source, dialect: program.dialect, entry: program.name, files, examples, test: test && test.length > 0 ? test : null, sampled, seed };
     this.stages = stagesOf(method);
     this.course = new Course(this.started, options.onProgress);
   }
@@ -137,11 +138,18 @@ class Repair {
     const done = results.flatMap((result) => result ?? []);
     const ranked = this.ranked(done.at(-1)?.solutions ?? []);
     const [best] = ranked;
+    const model = done.findLast((result) => result.model)?.model;
+    if (!best && model && model.exact.examples > before) return this.modelResult(model, results);
     if (!best) return this.result(this.course.bestAccuracy > before ? 'partial' : 'unrepairable', null, results);
     // A program is discrete: where it is right, p is 1.
     this.course.point('verify', 1, 0);
     const alternatives = ranked.slice(1, 3).map(({ text }) => this.patchOf(text));
     return { ...this.result('repaired', best, results), alternatives };
+  }
+
+  private modelResult(model: RepairedModel, results: readonly (TaskResult | null)[]): RepairResult {
+    const { examples, test } = model.exact;
+    return { ...this.result('partial', null, results), method: 'weights', exact: { examples, test }, model };
   }
 
   /** Fewest changed places first, then the least text touched, then the plainest form. */
@@ -169,6 +177,7 @@ class Repair {
       method: solution?.method ?? null,
       exact: { examples: shareOf(this.request.examples) ?? 0, test: shareOf(this.request.test) },
       patch: solution ? this.patchOf(solution.text) : null,
+      model: null,
       alternatives: [],
       suspects: done.findLast(({ suspects }) => suspects !== null)?.suspects ?? [],
       trajectory: this.course.trajectory,

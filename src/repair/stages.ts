@@ -17,7 +17,7 @@ const WIDE_EVALUATIONS = 60_000;
 /** Programs on the way in which single ops are tried as dictionaries. */
 const LOOKUP_STARTS = 6;
 
-type StageName = 'forms' | 'edits' | 'pairs' | 'fromBest' | 'wide' | 'widest' | 'lookups' | 'tables';
+type StageName = 'forms' | 'edits' | 'pairs' | 'fromBest' | 'wide' | 'widest' | 'lookups' | 'tables' | 'weights';
 
 /** A task by its place in the method's order. */
 export interface Stage {
@@ -49,8 +49,9 @@ const plans: Record<RepairMethod, Plan> = {
     { name: 'fromBest', until: 0.7, after: ['forms', 'edits', 'pairs'] },
     { name: 'wide', until: 0.8, after: ['forms', 'pairs'] },
     { name: 'widest', until: 0.8, after: ['forms', 'pairs', 'wide'] },
-    { name: 'lookups', until: 0.9, after: ['forms', 'pairs', 'edits'] },
-    { name: 'tables', until: 1 },
+    { name: 'lookups', until: 0.85, after: ['forms', 'pairs', 'edits'] },
+    { name: 'tables', until: 0.9 },
+    { name: 'weights', until: 1 },
   ],
   search: [
     { name: 'forms', until: 0.3 },
@@ -64,6 +65,7 @@ const plans: Record<RepairMethod, Plan> = {
     { name: 'tables', until: 0.9 },
     { name: 'lookups', until: 1 },
   ],
+  weights: [{ name: 'weights', until: 1 }],
 };
 
 type TaskOf = Stage['task'];
@@ -88,9 +90,10 @@ const tasks: Record<StageName, TaskOf> = {
   widest: formTask(widest, WIDE_EVALUATIONS),
   lookups: (text, { hard, starts }) => ({ kind: 'lookups', texts: [text, ...starts.slice(0, LOOKUP_STARTS).map((start) => start.text)], hard }),
   tables: () => ({ kind: 'tables' }),
+  weights: () => ({ kind: 'weights' }),
 };
 
-const yielding: ReadonlySet<StageName> = new Set<StageName>(['wide', 'widest', 'lookups', 'tables']);
+const yielding: ReadonlySet<StageName> = new Set<StageName>(['wide', 'widest', 'lookups', 'tables', 'weights']);
 
 /** The tasks of a method, in the order in which their results count. */
 export function stagesOf(method: RepairMethod): Stage[] {

@@ -1,6 +1,7 @@
 // The tasks of a repair as plain data: what goes into one, what it says on the way, what comes out of it.
 import type { SearchWidth } from './search.ts';
 import type { Example, RepairProgress, RepairResult, RepairStage, Suspect } from './types.ts';
+import type { RepairedModel } from './weights.ts';
 import type { SourceFile } from '../rasp/analyse.ts';
 import type { Dialect } from '../rasp/program.ts';
 
@@ -13,6 +14,8 @@ export interface RepairContext {
   /** The files that the program loads, as they were when the repair began. */
   readonly files: readonly (readonly [path: string, text: string | undefined])[];
   readonly examples: readonly Example[];
+  /** Held out: only reported on. */
+  readonly test: readonly Example[] | null;
   /** Distinct examples in the order in which searches look at them: heads of it screen candidates. */
   readonly sampled: readonly Example[];
   readonly seed: number;
@@ -46,12 +49,17 @@ export interface LookupTask {
   readonly hard: readonly number[];
 }
 
-export type RepairTask = FormTask | EditTask | TableTask | LookupTask;
+/** All weights of the compiled program: a model, and no patch. */
+export interface WeightTask {
+  readonly kind: 'weights';
+}
+
+export type RepairTask = FormTask | EditTask | TableTask | LookupTask | WeightTask;
 
 /** A text that is right on every example. */
 export interface Solution {
   readonly text: string;
-  readonly method: NonNullable<RepairResult['method']>;
+  readonly method: Exclude<RepairResult['method'], 'weights' | null>;
   readonly changes: number;
   readonly cost: number;
 }
@@ -74,6 +82,8 @@ export interface TaskResult {
   readonly tried: readonly string[];
   /** Null where the task does not localise. */
   readonly suspects: readonly Suspect[] | null;
+  /** What training all weights gave. */
+  readonly model: RepairedModel | null;
   /** The execution provider of its gradients, null without any. */
   readonly provider: string | null;
 }

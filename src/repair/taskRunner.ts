@@ -10,10 +10,12 @@ import type { Prepared } from './prepare.ts';
 import { prepareSearch } from './prepare.ts';
 import type { Candidate, SearchOutcome } from './search.ts';
 import { FormSearch } from './search.ts';
+import { distinctExamples } from './sampling.ts';
 import { blendSuspects, suspectsOf } from './suspects.ts';
 import type { FormTask, LookupTask, RepairContext, RepairTask, Solution, Start, TaskEvent, TaskResult } from './task.ts';
 import { trainTables } from './train.ts';
 import type { RepairStage, Suspect } from './types.ts';
+import { repairWeights } from './weights.ts';
 import type { SourceFile } from '../rasp/analyse.ts';
 import type { Span } from '../rasp/diagnostic.ts';
 import { editSites } from '../rasp/frontend.ts';
@@ -58,6 +60,8 @@ export class TaskRunner {
         return run.searchLookups(task);
       case 'tables':
         return run.trainTables();
+      case 'weights':
+        return run.trainWeights();
     }
   }
 
@@ -213,6 +217,33 @@ class TaskRun {
     return this.result();
   }
 
+  /** Stage 4: all weights of the compiled program, for a model where there is no patch. */
+  async trainWeights(): Promise<TaskResult> {
+    const { source, examples, test, seed } = this.context;
+    const program = programOfText(this.context, source.text);
+    if (!program) return this.result();
+    const outcome = await repairWeights({
+      program,
+      source,
+      examples: distinctExamples(examples),
+      test,
+      host: this.host,
+      random: new Random(seed),
+      deadline: this.deadline,
+      token: this.options.token,
+      onEpoch: ({ loss, validation }) => this.moved('weights', validation.exact, loss, [], null, null),
+    });
+    if (!outcome.ok) {
+      this.tried.push(`Training of all weights: not possible. ${outcome.reason}`);
+      return this.result();
+    }
+    const { parameters, epochs, steps, rows, exact } = outcome.model;
+    this.provider = this.host.provider;
+    this.evaluations = steps;
+    this.tried.push(`Training of all ${parameters} weights: ${steps} steps on ${rows.training} examples; after ${epochs} epochs the model gets ${percent(exact.validation)} of ${rows.validation} held-out examples exactly right.`);
+    return { ...this.result(), model: outcome.model };
+  }
+
   private async prepared(source: SourceFile): Promise<Borrowed | null> {
     const borrowed = await this.borrow(source.text, this.knownHard, () => this.prepare(source));
     if (borrowed) this.provider = borrowed.prepared.ranking.provider;
@@ -277,7 +308,7 @@ class TaskRun {
 
   private result(): TaskResult {
     const { acceptance, starts, evaluations, tried, suspects, provider } = this;
-    return { solutions: acceptance.solutions, starts, hard: acceptance.hard.slice(this.knownHard.length), evaluations, tried, suspects, provider };
+    return { solutions: acceptance.solutions, starts, hard: acceptance.hard.slice(this.knownHard.length), evaluations, tried, suspects, provider, model: null };
   }
 }
 

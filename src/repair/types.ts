@@ -1,4 +1,5 @@
 // What goes into a repair and what comes out of it, for the command line, the editor and the benchmarks alike.
+import type { RepairedModel } from './weights.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import type { Diagnostic, Span, TextEdit } from '../rasp/diagnostic.ts';
 import type { ReadSource, SourceFile } from '../rasp/analyse.ts';
@@ -12,8 +13,12 @@ export interface Example {
   readonly span?: Span;
 }
 
-/** `search`: gradient-guided search over op forms. `edits`: search over text edits. `tables`: training of the tables. */
-export type RepairMethod = 'auto' | 'search' | 'edits' | 'tables';
+/**
+ * `search`: gradient-guided search over op forms. `edits`: search over text edits. `tables`: training of the tables.
+ * `weights`: training of the compiled transformer, which gives a model and no patch.
+ */
+export const repairMethods = ['auto', 'search', 'edits', 'tables', 'weights'] as const;
+export type RepairMethod = (typeof repairMethods)[number];
 
 export interface RepairRequest {
   readonly source: SourceFile;
@@ -53,7 +58,7 @@ export interface TrajectoryPoint {
   readonly millis: number;
 }
 
-export type RepairStage = 'check' | 'localise' | 'search' | 'edits' | 'train' | 'verify';
+export type RepairStage = 'check' | 'localise' | 'search' | 'edits' | 'train' | 'weights' | 'verify';
 
 export interface RepairProgress {
   readonly stage: RepairStage;
@@ -86,11 +91,16 @@ export interface Patch {
 
 export interface RepairResult {
   readonly status: 'correct' | 'repaired' | 'partial' | 'unrepairable';
-  /** What found the patch; null where nothing did. */
-  readonly method: 'search' | 'edits' | 'tables' | null;
-  /** Shares of sequences that the patched program under the interpreter gets exactly right; test null if none given. */
+  /** What found the patch or the model; null where nothing did. */
+  readonly method: 'search' | 'edits' | 'tables' | 'weights' | null;
+  /**
+   * Shares of sequences that come out exactly right: of the patched program under the interpreter, else of the model,
+   * else of the program as written; test null if none given.
+   */
   readonly exact: { readonly examples: number; readonly test: number | null };
   readonly patch: Patch | null;
+  /** What training all weights gave, where no patch was found and the model is better than the program. */
+  readonly model: RepairedModel | null;
   /** Up to two more minimal patches that pass every example. */
   readonly alternatives: readonly Patch[];
   /** Sorted, highest score first. */

@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import type { HostReply, HostRequest, HostTensor, Provider, SessionOptions } from './protocol.ts';
+import type { HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, SessionOptions } from './protocol.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancelledError } from '../shared/cancellation.ts';
 
@@ -39,6 +39,9 @@ interface Pending {
   resolve(reply: HostReply): void;
   reject(error: Error): void;
 }
+
+/** What `Session.iterate` is asked for. */
+export type Iteration = Pick<IterateRequest, 'state' | 'steps' | 'carry' | 'outputs'>;
 
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 
@@ -259,13 +262,24 @@ export class Session {
   /** Runs the model. @throws RuntimeError, HostDiedError, CancelledError */
   async run(feeds: Readonly<Record<string, HostTensor>>, options: RunOptions = {}): Promise<Readonly<Record<string, HostTensor>>> {
     const { token, outputs } = options;
+    const reply = await this.cancellable(token, { type: 'run', session: this.id, feeds, ...(outputs ? { outputs } : {}) });
+    if (reply.type !== 'ran') throw new RangeError(`unexpected reply ${reply.type}`);
+    return reply.outputs;
+  }
+
+  /** Runs the model once for each of `steps`, carrying outputs over to inputs. @throws RuntimeError, HostDiedError, CancelledError */
+  async iterate(request: Iteration, token?: CancellationToken): Promise<Pick<IteratedReply, 'state' | 'outputs'>> {
+    const reply = await this.cancellable(token, { type: 'iterate', session: this.id, ...request });
+    if (reply.type !== 'iterated') throw new RangeError(`unexpected reply ${reply.type}`);
+    return reply;
+  }
+
+  private async cancellable(token: CancellationToken | undefined, request: WithoutId<HostRequest>): Promise<HostReply> {
     if (token?.isCancellationRequested) throw new CancelledError();
     await this.open();
     const watch = token?.onCancellationRequested(() => this.host.kill(new CancelledError()));
     try {
-      const reply = await this.host.request({ type: 'run', session: this.id, feeds, ...(outputs ? { outputs } : {}) });
-      if (reply.type !== 'ran') throw new RangeError(`unexpected reply ${reply.type}`);
-      return reply.outputs;
+      return await this.host.request(request);
     } finally {
       watch?.dispose();
     }

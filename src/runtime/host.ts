@@ -2,7 +2,7 @@
 // nothing but sessions; whatever dies here takes nothing of the editor with it.
 import { createRequire } from 'node:module';
 import * as ort from 'onnxruntime-node';
-import type { HostReply, HostRequest, HostTensor, SessionOptions } from './protocol.ts';
+import type { HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, SessionOptions } from './protocol.ts';
 
 const sessions = new Map<number, ort.InferenceSession>();
 
@@ -14,11 +14,10 @@ async function answer(request: HostRequest): Promise<HostReply> {
       sessions.set(request.session, session);
       return { type: 'created', id, inputs: session.inputNames, outputs: session.outputNames };
     }
-    case 'run': {
-      const session = sessions.get(request.session);
-      if (!session) throw new Error(`the session ${request.session} is not open`);
-      return { type: 'ran', id, outputs: await run(session, request.feeds, request.outputs) };
-    }
+    case 'run':
+      return { type: 'ran', id, outputs: await run(opened(request.session), request.feeds, request.outputs) };
+    case 'iterate':
+      return { type: 'iterated', id, ...(await iterate(opened(request.session), request)) };
     case 'release':
       await sessions.get(request.session)?.release();
       sessions.delete(request.session);
@@ -26,6 +25,12 @@ async function answer(request: HostRequest): Promise<HostReply> {
     case 'backends':
       return { type: 'backends', id, backends: ort.listSupportedBackends(), version: runtimeVersion() };
   }
+}
+
+function opened(id: number): ort.InferenceSession {
+  const session = sessions.get(id);
+  if (!session) throw new Error(`the session ${id} is not open`);
+  return session;
 }
 
 function create(model: Uint8Array | string, { provider, optimization }: SessionOptions): Promise<ort.InferenceSession> {
@@ -44,16 +49,40 @@ async function run(
   feeds: Readonly<Record<string, HostTensor>>,
   outputs: readonly string[] | undefined,
 ): Promise<Record<string, HostTensor>> {
-  const inputs: Record<string, ort.Tensor> = {};
-  for (const [name, { type, dims, data }] of Object.entries(feeds)) {
-    inputs[name] = new ort.Tensor(type as 'float32', data as Float32Array, [...dims]);
+  const results = await session.run(toRuntime(feeds), outputs ? [...outputs] : [...session.outputNames]);
+  return fromRuntime(results);
+}
+
+type Tensors = Record<string, ort.Tensor>;
+
+async function iterate(session: ort.InferenceSession, { state, steps, carry, outputs }: IterateRequest): Promise<Pick<IteratedReply, 'state' | 'outputs'>> {
+  let carried = toRuntime(state);
+  const wanted = [...new Set([...outputs, ...Object.values(carry)])];
+  const series: Record<string, HostTensor>[] = [];
+  for (const feeds of steps) {
+    const results = await session.run({ ...toRuntime(feeds), ...carried }, wanted);
+    carried = pick(results, carry);
+    series.push(fromRuntime(pick(results, Object.fromEntries(outputs.map((name) => [name, name])))));
   }
-  const results = await session.run(inputs, outputs ? [...outputs] : [...session.outputNames]);
-  const tensors: Record<string, HostTensor> = {};
-  for (const [name, value] of Object.entries(results)) {
-    tensors[name] = { type: value.type as HostTensor['type'], dims: value.dims, data: value.data as Float32Array };
-  }
-  return tensors;
+  return { state: fromRuntime(carried), outputs: series };
+}
+
+function pick(results: Readonly<Tensors>, names: Readonly<Record<string, string>>): Tensors {
+  return Object.fromEntries(Object.entries(names).map(([name, output]) => {
+    const tensor = results[output];
+    if (!tensor) throw new Error(`the model has no output ${output}`);
+    return [name, tensor];
+  }));
+}
+
+function toRuntime(tensors: Readonly<Record<string, HostTensor>>): Tensors {
+  const entries = Object.entries(tensors).map(([name, { type, dims, data }]) => [name, new ort.Tensor(type as 'float32', data as Float32Array, [...dims])] as const);
+  return Object.fromEntries(entries);
+}
+
+function fromRuntime(results: Readonly<Tensors>): Record<string, HostTensor> {
+  const entries = Object.entries(results).map(([name, { type, dims, data }]) => [name, { type: type as HostTensor['type'], dims, data: data as Float32Array }] as const);
+  return Object.fromEntries(entries);
 }
 
 function runtimeVersion(): string {

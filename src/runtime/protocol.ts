@@ -36,6 +36,21 @@ export interface RunRequest {
   readonly outputs?: readonly string[];
 }
 
+/** Runs a model again and again, some of its outputs being inputs of the next run: many steps of training at one message. */
+export interface IterateRequest {
+  readonly type: 'iterate';
+  readonly id: number;
+  readonly session: number;
+  /** What the carried inputs are in the first run. */
+  readonly state: Readonly<Record<string, HostTensor>>;
+  /** The other inputs of each run. */
+  readonly steps: readonly Readonly<Record<string, HostTensor>>[];
+  /** The output that each carried input is taken from. */
+  readonly carry: Readonly<Record<string, string>>;
+  /** Outputs wanted of every run. */
+  readonly outputs: readonly string[];
+}
+
 export interface ReleaseRequest {
   readonly type: 'release';
   readonly id: number;
@@ -48,7 +63,7 @@ export interface BackendsRequest {
   readonly id: number;
 }
 
-export type HostRequest = CreateRequest | RunRequest | ReleaseRequest | BackendsRequest;
+export type HostRequest = CreateRequest | RunRequest | IterateRequest | ReleaseRequest | BackendsRequest;
 
 export interface CreatedReply {
   readonly type: 'created';
@@ -61,6 +76,15 @@ export interface RanReply {
   readonly type: 'ran';
   readonly id: number;
   readonly outputs: Readonly<Record<string, HostTensor>>;
+}
+
+export interface IteratedReply {
+  readonly type: 'iterated';
+  readonly id: number;
+  /** The carried inputs after the last run. */
+  readonly state: Readonly<Record<string, HostTensor>>;
+  /** The wanted outputs, run by run. */
+  readonly outputs: readonly Readonly<Record<string, HostTensor>>[];
 }
 
 export interface ReleasedReply {
@@ -82,4 +106,4 @@ export interface FailedReply {
   readonly message: string;
 }
 
-export type HostReply = CreatedReply | RanReply | ReleasedReply | BackendsReply | FailedReply;
+export type HostReply = CreatedReply | RanReply | IteratedReply | ReleasedReply | BackendsReply | FailedReply;

@@ -189,6 +189,23 @@ describe('command line', function () {
     assert.equal(readFileSync(source, 'utf8'), text);
   });
 
+  it('repair by weights writes a model that run gives its outputs with', async () => {
+    const source = file('hist.rasp', 'hist = selector_width(select(tokens, tokens, <));\n');
+    const inputs = Array.from({ length: 81 }, (_, i) => [...i.toString(3).padStart(4, '0')].map((digit) => 'abc'.charAt(Number(digit))));
+    const rows = inputs.map((input) => ({ input, output: input.map((token) => input.filter((other) => other === token).length) }));
+    const examples = file('hist-rows.jsonl', rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    const out = path.join(folder, 'trained');
+    const { code, out: printed } = await gradlens('repair', source, '--examples', examples, '--method', 'weights', '--out', out, '--budget', '15', '--json');
+    assert.equal(code, 1);
+    const { status, method, patch, model, exact } = JSON.parse(printed) as { status: string; method: string; patch: unknown; model: string; exact: { examples: number } };
+    assert.deepEqual([status, method, patch, model], ['partial', 'weights', null, path.join(out, 'hist.onnx')]);
+    const ran = await gradlens('run', model, '--input', '"abca"', '--json');
+    assert.equal(ran.code, 0);
+    assert.equal((JSON.parse(ran.out) as { output: unknown[] }).output.length, 4);
+    assert.ok(exact.examples > 0.3, `${exact.examples}`);
+    assert.deepEqual((JSON.parse(readFileSync(path.join(out, 'report.json'), 'utf8')) as { model: string }).model, model);
+  });
+
   it('repair of a right program says so; contradictory rows are refused', async () => {
     assert.match((await gradlens('repair', 'samples/palindrome.rasp')).out, /nothing to repair/);
     const { code, out } = await gradlens('repair', file('c.rasp', 'x = tokens;\n#: "a" -> "b"\n#: "a" -> "c"\n'), '--json');

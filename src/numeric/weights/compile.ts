@@ -28,6 +28,11 @@ export interface CompileOptions {
   readonly maxLength: number;
   /** A position attends to itself and earlier ones only; a selector's width then counts the prefix. */
   readonly causal?: boolean;
+  /**
+   * Steps over numbers rise all the way from one value to the next, for training: between the values there is a
+   * gradient, and no tolerance of errors. Default: false.
+   */
+  readonly gradual?: boolean;
 }
 
 export type CompileResult = { readonly ok: true; readonly weights: TransformerWeights } | { readonly ok: false; readonly problem: CompileProblem };
@@ -57,7 +62,7 @@ export function compileWeights(program: Program, options: CompileOptions): Compi
 }
 
 class Compiler {
-  private readonly plan = new Plan();
+  private readonly plan: Plan;
   private readonly terms = new Map<SOp, Term>();
   private readonly finished = new Map<Term, FiniteBase>();
   private readonly sets: ReadonlyMap<SOp, readonly Value[]>;
@@ -71,6 +76,7 @@ class Compiler {
   ) {
     const { vocabulary, maxLength } = options;
     checkVocabulary(vocabulary, maxLength);
+    this.plan = new Plan(options.gradual);
     const inferred = inferSets(program, options);
     this.sets = inferred.sets;
     this.averaging = inferred.averaging;

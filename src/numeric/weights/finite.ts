@@ -127,7 +127,7 @@ function stepIndicators(plan: Plan, base: RealBase, groupOf: readonly number[], 
   if (fault) throw naming.tooFine(fault.low, fault.high);
   let noise = 0;
   for (const { from, to, low, high } of transitions) {
-    const steepness = powerOfTwoAtLeast(2 / (high - low));
+    const steepness = plan.gradual ? 1 / (high - low) : powerOfTwoAtLeast(2 / (high - low));
     const middle = (low + high) / 2;
     const step = (offset: number): Form => combine([[base.form, steepness], [residual.constant(offset - steepness * middle), 1]]);
     plan.unit(stage, step(0.5), new Map([write(to, 1), write(from, -1)]));

@@ -8,6 +8,8 @@ export interface TransformerGraphOptions {
   readonly weightsAsInputs?: boolean;
   /** An input `logitScale` [] that multiplies every attention logit: below 1 it desaturates the softmax. */
   readonly logitScale?: boolean;
+  /** An input `present` float32 [batch, length + 1] that is 1 at BOS and tokens, 0 at padding, which nothing attends to. */
+  readonly padding?: boolean;
   /**
    * More outputs: `layerL/attention/probabilities` [batch, heads, queries, keys], and the stream as each layer leaves
    * it, `layerL/residual` [batch, length + 1, d_model]; `embedding` is what enters layer 0.
@@ -46,6 +48,7 @@ class TransformerGraph {
     b.input('tokens', 'int64', ['batch', 'positions']);
     for (const [name, matrix] of namedMatrices(weights)) this.matrix(name, matrix);
     if (options.logitScale) b.input('logitScale', 'float32', []);
+    if (options.padding) this.paddingMask();
     let stream = this.embedding();
     weights.layers.forEach(({ attention, mlp }, l) => {
       if (attention) stream = b.node('Add', [stream, this.attention(`layer${l}/attention`, attention, stream)]);
@@ -80,6 +83,15 @@ class TransformerGraph {
     b.node('Slice', ['causal', this.int64('at00', [0, 0]), b.node('Concat', [length, length], { axis: 0 })], {}, 'causalMask');
   }
 
+  /** Very low where a key is padding, [batch, 1, 1, length + 1]. */
+  private paddingMask(): void {
+    const { builder: b } = this;
+    b.input('present', 'float32', ['batch', 'positions']);
+    const [one, low] = [1, 1e9].map((value) => b.initializer(b.fresh('constant'), { type: 'float32', dims: [], data: Float32Array.of(value) }));
+    const absent = b.node('Mul', [b.node('Sub', ['present', one ?? '']), low ?? '']);
+    b.node('Unsqueeze', [absent, this.int64('at12', [1, 2])], {}, 'paddingMask');
+  }
+
   private attention(name: string, { heads, keySize, valueSize }: Attention, stream: string): string {
     const { builder: b, options } = this;
     const split = (part: string, size: number, perm: readonly number[]): string => {
@@ -89,6 +101,7 @@ class TransformerGraph {
     let logits = b.node('MatMul', [split('query', keySize, [0, 2, 1, 3]), split('key', keySize, [0, 2, 3, 1])]);
     if (options.logitScale) logits = b.node('Mul', [logits, 'logitScale']);
     if (this.weights.causal) logits = b.node('Add', [logits, 'causalMask']);
+    if (options.padding) logits = b.node('Add', [logits, 'paddingMask']);
     const probabilities = b.node('Softmax', [logits], { axis: -1 }, `${name}/probabilities`);
     if (options.activations) b.output(probabilities, 'float32', ['batch', heads.length, 'positions', 'positions']);
     const mixed = b.node('Transpose', [b.node('MatMul', [probabilities, split('value', valueSize, [0, 2, 1, 3])])], { perm: [0, 2, 1, 3] });

@@ -35,6 +35,9 @@ export class Plan {
   readonly heads: PlannedHead[] = [];
   readonly units: PlannedUnit[] = [];
 
+  /** @param gradual steps rise all the way from one value to the next, so that numbers in between have a gradient */
+  constructor(readonly gradual = false) {}
+
   /** The indicators that exist of a number, by how they group its values. */
   readonly discretised = new Map<RealBase, Map<string, Indicators>>();
 

@@ -1,0 +1,150 @@
+// Stage 4: where no patch explains the examples, all weights of the compiled program are trained; a model comes out.
+import { sameValue } from './batch.ts';
+import type { Example } from './types.ts';
+import type { ModelDescription, ModelSource } from '../numeric/compiledModel.ts';
+import { describedGraph } from '../numeric/compiledModel.ts';
+import { CompiledModel } from '../numeric/compiledRun.ts';
+import { describeWeights } from '../numeric/exportModel.ts';
+import { compileWeights } from '../numeric/weights/compile.ts';
+import { transformerGraph } from '../numeric/weights/graph.ts';
+import { withClasses } from '../numeric/weights/relax.ts';
+import { withRoom } from '../numeric/weights/room.ts';
+import type { EpochReport, WeightTrainingOptions, WeightTrainingResult } from '../numeric/weights/train.ts';
+import { defaultRecipe, trainWeights } from '../numeric/weights/train.ts';
+import { TrainingData } from '../numeric/weights/trainingData.ts';
+import { TOLERANCE } from '../numeric/weights/trainingGraph.ts';
+import type { TransformerWeights } from '../numeric/weights/transformer.ts';
+import { shapeOf } from '../numeric/weights/transformer.ts';
+import { encodeGraph } from '../onnx/encode.ts';
+import type { Program, Value } from '../rasp/program.ts';
+import { describe, isNumeric } from '../rasp/scalar.ts';
+import { distinctValues } from '../rasp/valueSets.ts';
+import type { ModelHost } from '../runtime/client.ts';
+import { RuntimeError } from '../runtime/client.ts';
+import type { CancellationToken } from '../shared/cancellation.ts';
+import type { Random } from '../shared/random.ts';
+
+export interface WeightsTask {
+  readonly program: Program;
+  /** The program's file: its name and text go into the model. */
+  readonly source: { readonly path: string; readonly text: string };
+  /** Distinct. */
+  readonly examples: readonly Example[];
+  /** Never trained on; null where there are none. */
+  readonly test: readonly Example[] | null;
+  readonly host: ModelHost;
+  readonly random: Random;
+  readonly deadline: number;
+  readonly token: CancellationToken;
+  readonly onEpoch: (epoch: EpochReport) => void;
+  readonly recipe?: WeightTrainingOptions;
+}
+
+/** A transformer that was trained from the program's weights: an ordinary ONNX model, and no patch. */
+export interface RepairedModel {
+  readonly onnx: Uint8Array;
+  readonly description: ModelDescription;
+  readonly parameters: number;
+  readonly epochs: number;
+  readonly steps: number;
+  /** Rows that training saw, and rows that only chose among its states. */
+  readonly rows: { readonly training: number; readonly validation: number };
+  /** Shares of sequences that the model gets exactly right. */
+  readonly exact: { readonly examples: number; readonly validation: number; readonly test: number | null };
+}
+
+export type WeightsOutcome = { readonly ok: true; readonly model: RepairedModel } | { readonly ok: false; readonly reason: string };
+
+const MOST_EXAMPLES = 40_000;
+/** One row in so many is held out of the training. */
+const HELD_OUT = 8;
+const SMALLEST_BATCH = 32;
+/** Steps that training takes at least, where there is time. */
+const STEPS = 800;
+/** Below, all rows are trained on and held out at once. */
+const FEW = 40;
+
+/** Trains until the recipe ends or the deadline comes. @throws CancelledError, HostDiedError after three deaths at one piece of work */
+export async function repairWeights(task: WeightsTask): Promise<WeightsOutcome> {
+  try {
+    return await train(task);
+  } catch (error) {
+    if (error instanceof RuntimeError) return { ok: false, reason: `The runtime refused the transformer: ${error.message}` };
+    throw error;
+  }
+}
+
+async function train(task: WeightsTask): Promise<WeightsOutcome> {
+  const { program, random, host } = task;
+  const examples = random.shuffle(task.examples).slice(0, MOST_EXAMPLES);
+  const inputs = [...examples, ...(task.test ?? [])].map(({ input }) => input);
+  const vocabulary = sorted(distinctValues(inputs.flat()));
+  const maxLength = inputs.reduce((longest, { length }) => Math.max(longest, length), 1);
+  const compiled = compileWeights(program, { vocabulary, maxLength, gradual: true });
+  if (!compiled.ok) return { ok: false, reason: compiled.problem.message };
+  const [training, validation] = split(examples);
+  const recipe = task.recipe ?? recipeFor(training.length);
+  const classed = withClasses(compiled.weights, distinctValues(examples.flatMap(({ output }) => output)));
+  const weights = recipe.room ? withRoom(classed, recipe.room, program.output, random) : classed;
+  const reason = unlearnable(weights, examples);
+  if (reason !== null) return { ok: false, reason };
+  const trained = await trainWeights(
+    { weights, training: new TrainingData(training, weights), validation: new TrainingData(validation, weights), host, random, token: task.token, deadline: task.deadline, onEpoch: task.onEpoch },
+    recipe,
+  );
+  return { ok: true, model: await exported(task, trained, examples, { training: training.length, validation: validation.length }) };
+}
+
+/** Few rows are taken in smaller batches and more often, so that there are steps enough. */
+function recipeFor(rows: number): WeightTrainingOptions {
+  const batch = Math.min(defaultRecipe.batch, Math.max(SMALLEST_BATCH, Math.floor(rows / 8)));
+  const perEpoch = Math.max(1, Math.floor(rows / batch));
+  const epochs = Math.max(defaultRecipe.epochs, Math.ceil(STEPS / perEpoch));
+  return { ...defaultRecipe, batch, epochs, patience: Math.ceil(epochs / 2) };
+}
+
+function split(examples: readonly Example[]): readonly [readonly Example[], readonly Example[]] {
+  if (examples.length < FEW) return [examples, examples];
+  const held = Math.ceil(examples.length / HELD_OUT);
+  return [examples.slice(held), examples.slice(0, held)];
+}
+
+/** Numbers by size, then the rest as it comes. */
+function sorted(values: readonly Value[]): Value[] {
+  const numbers = values.filter((value) => typeof value === 'number').sort((a, b) => a - b);
+  return [...numbers, ...values.filter((value) => typeof value !== 'number')];
+}
+
+function unlearnable({ readout }: TransformerWeights, examples: readonly Example[]): string | null {
+  if (readout.kind === 'logits') return null;
+  const wrong = examples.flatMap(({ output }) => output).find((value) => !isNumeric(value));
+  return wrong === undefined ? null : `The program's output is numerical, and an example's holds ${describe(wrong)}.`;
+}
+
+async function exported(task: WeightsTask, trained: WeightTrainingResult, examples: readonly Example[], rows: RepairedModel['rows']): Promise<RepairedModel> {
+  const { weights, validation, epochs, steps } = trained;
+  const { program, source } = task;
+  const origin: ModelSource = { file: source.path.replace(/^.*[\\/]/, ''), text: source.text, entry: program.name, dialect: program.dialect, form: 'weights', causal: false };
+  const description = describeWeights(weights, origin);
+  const graph = describedGraph(transformerGraph(weights), description);
+  // The source alone would say that the model computes what is written there.
+  const note = JSON.stringify({ rows, epochs, validationExact: validation.exact });
+  const onnx = encodeGraph({ ...graph, metadata: { ...graph.metadata, 'gradlens.trained': note } });
+  const model = await CompiledModel.open(onnx, description, task.host);
+  try {
+    const exact = { examples: await exactShareOf(model, examples), validation: validation.exact, test: task.test && (await exactShareOf(model, task.test)) };
+    return { onnx, description, parameters: shapeOf(weights).parameters, epochs, steps, rows, exact };
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** Share of the examples whose every position the model gets right. */
+async function exactShareOf(model: CompiledModel, examples: readonly Example[]): Promise<number> {
+  const outputs = await model.run(examples.map(({ input }) => input));
+  const same = model.description.classes ? sameValue : nearly;
+  const right = examples.filter(({ output }, e) => output.every((value, i) => same(outputs[e]?.[i] ?? null, value)));
+  return right.length / Math.max(1, examples.length);
+}
+
+const nearly = (a: Value, b: Value): boolean => isNumeric(a) && isNumeric(b) && Math.abs(Number(a) - Number(b)) <= TOLERANCE;
