@@ -45,8 +45,11 @@ export class Course {
         this.onProgress?.({ stage: 'localise', message: 'The gradient has ranked the ops.', suspects: event.suspects });
         this.point('localise', this.bestAccuracy, event.loss);
         return;
-      case 'moved':
-        return this.onProgress?.(this.progressOf(event));
+      case 'moved': {
+        // The course is kept whether anyone listens or not.
+        const progress = this.progressOf(event);
+        return this.onProgress?.(progress);
+      }
     }
   }
 

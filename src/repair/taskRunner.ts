@@ -159,7 +159,7 @@ class TaskRun {
     const { best, evaluations } = await search.run();
     this.evaluations = evaluations;
     this.keepStarts(best.map(({ text, value }) => ({ text, value })));
-    this.tried.push(`Search over text edits: ${evaluations} candidates at ${sites.length} places; the best gets ${percent(best[0]?.score.sequences ?? 0)} of the screened examples right.`);
+    this.tried.push(`Search over text edits: ${evaluations} candidates at ${sites.length} ${sites.length === 1 ? 'place' : 'places'}; the best gets ${percent(best[0]?.score.sequences ?? 0)} of the screened examples right.`);
     return this.result();
   }
 

@@ -19,7 +19,7 @@ const READING = 0.1;
 
 /**
  * The transformer with unused parts: their reading numbers are random and small, their writing ones are 0, so that what
- * it computes stays nearly the same and every new part has a gradient. `node` is the op that a new head belongs to.
+ * it computes stays the same and every new part has a gradient. `node` is the op that a new head belongs to.
  */
 export function withRoom(weights: TransformerWeights, room: Room, node: Node, random: Random): TransformerWeights {
   const { directions, layers } = weights;
@@ -58,20 +58,21 @@ class RoomBuilder {
     const heads = attention?.heads ?? [{ label: 'room', node, keySize: 0, valueSize: 0 }];
     const keySize = (attention?.keySize ?? 0) + room.components;
     const valueSize = (attention?.valueSize ?? 0) + room.components;
-    const sides = (matrix: Matrix | undefined, size: number): Matrix => this.perHead(matrix ?? empty, heads.length, width, size);
+    const sides = (matrix: Matrix | undefined, size: number, reading = READING): Matrix => this.perHead(matrix ?? empty, heads.length, width, size, reading);
     return {
       heads,
       keySize,
       valueSize,
       query: sides(attention?.query, keySize),
-      key: sides(attention?.key, keySize),
+      // A product needs one side at 0 to begin with: a head that counts would count wrongly with any noise.
+      key: sides(attention?.key, keySize, 0),
       value: sides(attention?.value, valueSize),
       output: transposed(this.perHead(transposed(attention?.output ?? empty), heads.length, width, valueSize, 0)),
     };
   }
 
   /** Each head's columns grown by themselves. */
-  private perHead(matrix: Matrix, heads: number, rows: number, size: number, reading = READING): Matrix {
+  private perHead(matrix: Matrix, heads: number, rows: number, size: number, reading: number): Matrix {
     const own = matrix.columns / heads;
     const data = new Float32Array(rows * heads * size);
     for (let h = 0; h < heads; h++) {
