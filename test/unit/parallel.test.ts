@@ -93,7 +93,7 @@ describe('repair on two processes', function () {
     const examples = inputs.map((input) => ({ input, output: input.map(() => random.integer(0, 2)) }));
     const request = { source: { path: 'n.rasp', text: 'a = selector_width(select(tokens, tokens, ==));\n' }, examples, method: 'search' } as const;
     const [one, two] = [await repairOn(1, request), await repairOn(2, request)];
-    assert.equal(one.status, 'unrepairable');
+    assert.equal(one.status, 'partial', 'some candidates answer some examples');
     assert.ok(one.tried.some((line) => line.includes('24 best programs')), one.tried.join('\n'));
     assert.deepEqual(sayOf(two), sayOf(one));
   });
