@@ -9,7 +9,7 @@ installCodeServer();
 const vsix = packageExtension();
 const { status } = spawnSync(
   path.join(root, 'node_modules', '.bin', 'mocha'),
-  // A browser's file watcher now and then misses a changed setting: such a test is tried again, and its failure told if it stays.
+  // One test failed once and passed when run again; why is not known. Until it is, a failing test is tried again twice.
   ['--no-config', '--import=tsx', '--exit', '--timeout', '180000', '--retries', '2', '--reporter', 'scripts/mocha-reporter.cjs', 'test/e2e/**/*.test.ts'],
   { cwd: root, stdio: 'inherit', env: { ...process.env, GRADLENS_VSIX: vsix } },
 );
