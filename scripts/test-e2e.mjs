@@ -9,8 +9,7 @@ installCodeServer();
 const vsix = packageExtension();
 const { status } = spawnSync(
   path.join(root, 'node_modules', '.bin', 'mocha'),
-  // One test failed once and passed when run again; why is not known. Until it is, a failing test is tried again twice.
-  ['--no-config', '--import=tsx', '--exit', '--timeout', '180000', '--retries', '2', '--reporter', 'scripts/mocha-reporter.cjs', 'test/e2e/**/*.test.ts'],
+  ['--no-config', '--import=tsx', '--exit', '--timeout', '180000', '--reporter', 'scripts/mocha-reporter.cjs', 'test/e2e/**/*.test.ts'],
   { cwd: root, stdio: 'inherit', env: { ...process.env, GRADLENS_VSIX: vsix } },
 );
 process.exit(status ?? 1);
