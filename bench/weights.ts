@@ -1,9 +1,10 @@
 // npm run bench -- weights: repairs generated bugs by training all weights, and takes the recipe apart.
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { buildSync } from 'esbuild';
+import { builtHost } from './builtHost.ts';
+import { machine, machineText } from './machine.ts';
 import type { Bug } from './raspbugs/generate.ts';
 import { programOfText, stratifiedBugs } from './raspbugs/generate.ts';
 import type { BaseProgram } from './raspbugs/programs.ts';
@@ -209,14 +210,6 @@ async function shareOf(onnx: Uint8Array, rows: readonly Example[], host: ModelHo
   return rows.filter(({ output }, r) => output.every((value, i) => sameValue(outputs[r]?.[i] ?? null, value))).length / rows.length;
 }
 
-function builtHost(): string {
-  const outfile = fileURLToPath(new URL('artifacts/bench/weights-host.cjs', root));
-  buildSync({ entryPoints: [fileURLToPath(new URL('src/runtime/host.ts', root))], outfile, bundle: true, platform: 'node', target: 'node20', format: 'cjs', external: ['onnxruntime-node'], logLevel: 'warning' });
-  return outfile;
-}
-
-const machine = (): Record<string, string> => ({ CPU: `${cpus()[0]?.model.trim() ?? 'unknown'} × ${cpus().length}`, Node: process.version, date: new Date().toISOString().slice(0, 10) });
-
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 function row(name: string, group: readonly Measurement[]): string {
@@ -258,7 +251,7 @@ function markdown(measurements: readonly Measurement[], s: Settings): string {
     '# Repair by training all weights',
     '',
     `Generated bugs of six programs, orders 1 to 5, both syntaxes, seed ${s.seed}. What is repaired is a model: it has no source. "Exact" means that the exported ONNX model gets each of ${s.fresh} inputs that no example has exactly right (of a program with few inputs: a fifth of them all); one seed a bug.`,
-    `${Object.entries(machine()).map(([key, value]) => `${key}: ${value}`).join('; ')}; load while it ran: median ${loads[Math.floor(loads.length / 2)] ?? 0}, highest ${loads.at(-1) ?? 0} (other work on the same machine: times are upper bounds).`,
+    `${machineText(machine())}; load while it ran: median ${loads[Math.floor(loads.length / 2)] ?? 0}, highest ${loads.at(-1) ?? 0} (other work on the same machine: times are upper bounds).`,
     s.notRun > 0 ? `**${s.notRun} of the runs asked for were left out: the time was up.** Run again to go on.` : 'Every run asked for was done.',
     s.note,
     '',
