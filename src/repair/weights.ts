@@ -1,5 +1,7 @@
 // Stage 4: where no patch explains the examples, all weights of the compiled program are trained; a model comes out.
 import { sameValue } from './batch.ts';
+import type { Course } from './starts.ts';
+import { bestOfStarts } from './starts.ts';
 import type { Example } from './types.ts';
 import type { ModelDescription, ModelSource } from '../numeric/compiledModel.ts';
 import { describedGraph } from '../numeric/compiledModel.ts';
@@ -37,6 +39,7 @@ export interface WeightsTask {
   readonly deadline: number;
   readonly token: CancellationToken;
   readonly onEpoch: (epoch: EpochReport) => void;
+  /** Trained once by it; default: ours, from the best of several starts. */
   readonly recipe?: WeightTrainingOptions;
 }
 
@@ -58,7 +61,6 @@ export type WeightsOutcome = { readonly ok: true; readonly model: RepairedModel 
 const MOST_EXAMPLES = 40_000;
 /** One row in so many is held out of the training. */
 const HELD_OUT = 8;
-const SMALLEST_BATCH = 32;
 /** Steps that training takes at least, where there is time. */
 const STEPS = 800;
 /** With fewer there is nothing to hold out, and what a model got right would say nothing. */
@@ -89,26 +91,16 @@ async function train(task: WeightsTask): Promise<WeightsOutcome> {
   const weights = recipe.room ? withRoom(classed, recipe.room, program.output, random) : classed;
   const reason = unlearnable(weights, examples);
   if (reason !== null) return { ok: false, reason };
-  const data = { weights, training: new TrainingData(training, weights), validation: new TrainingData(validation, weights) };
-  const trained = await bestOfStarts(task, () => trainWeights({ ...data, host, random, token: task.token, deadline: task.deadline, onEpoch: task.onEpoch }, recipe));
+  const data = { training: new TrainingData(training, weights), validation: new TrainingData(validation, weights) };
+  const course = { weights, recipe, deadline: task.deadline };
+  const once = (own: Course): Promise<WeightTrainingResult> => trainWeights({ ...data, weights: own.weights, deadline: own.deadline, host, random, token: task.token, onEpoch: task.onEpoch }, own.recipe);
+  const trained = task.recipe ? await once(course) : await bestOfStarts({ ...course, train: once });
   return { ok: true, model: await exported(task, trained, examples, { training: training.length, validation: validation.length }) };
 }
 
-/** Training hangs on its draws: it starts again, while there is time for as much again and rows come out wrong. */
-async function bestOfStarts({ deadline }: WeightsTask, start: () => Promise<WeightTrainingResult>): Promise<WeightTrainingResult> {
-  const began = performance.now();
-  let best = await start();
-  const took = performance.now() - began;
-  while (best.validation.exact < 1 && deadline - performance.now() > took) {
-    const next = await start();
-    if (next.validation.exact > best.validation.exact) best = next;
-  }
-  return best;
-}
-
-/** Few rows are taken in smaller batches and more often, so that there are steps enough. */
+/** Few rows are taken more often, so that there are steps enough. */
 function recipeFor(rows: number): WeightTrainingOptions {
-  const batch = Math.min(defaultRecipe.batch, Math.max(SMALLEST_BATCH, Math.floor(rows / 8)));
+  const { batch } = defaultRecipe;
   const perEpoch = Math.max(1, Math.floor(rows / batch));
   const epochs = Math.max(defaultRecipe.epochs, Math.ceil(STEPS / perEpoch));
   return { ...defaultRecipe, batch, epochs, patience: Math.ceil(epochs / 2) };

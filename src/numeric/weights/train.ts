@@ -49,8 +49,8 @@ export const publishedRecipe: WeightTrainingOptions = {
 
 /** Ours; `npm run bench -- weights` compares its parts. */
 export const defaultRecipe: WeightTrainingOptions = {
-  optimizer: 'adam', learningRate: 1e-2, decay: true, batch: 256, epochs: 40, patience: 20, clipNorm: 1,
-  largestLogit: 3, hardening: 1, room: { directions: 16, components: 8, hidden: 32, layers: 2 }, balance: true, noise: 0, loss: 'cross-entropy', sharpness: 1,
+  optimizer: 'adam', learningRate: 3e-3, decay: true, batch: 32, epochs: 40, patience: 20, clipNorm: 1,
+  largestLogit: 6, hardening: 1, room: { directions: 16, components: 8, hidden: 32, layers: 2 }, balance: true, noise: 0, loss: 'cross-entropy', sharpness: 1,
 };
 
 export interface WeightTrainingTask {
@@ -88,6 +88,7 @@ export interface WeightTrainingResult {
   readonly steps: number;
 }
 
+const CONVERGED = 3e-4;
 const EVALUATION_BATCH = 1024;
 
 /**
@@ -158,7 +159,7 @@ class WeightTraining {
   }
 
   private isDone(epoch: number, patience: number): boolean {
-    return this.best !== null && epoch - this.best.epoch > patience;
+    return this.best !== null && (epoch - this.best.epoch > patience || hasConverged(this.best.validation));
   }
 
   /** All rows once, in a new order; the mean loss. */
@@ -220,4 +221,7 @@ class WeightTraining {
   }
 }
 
-const isBetter = (a: Evaluation, b: Evaluation): boolean => a.exact > b.exact || (a.exact === b.exact && a.loss < b.loss);
+/** Every held-out row is right, and none of them narrowly. */
+export const hasConverged = ({ exact, loss }: Evaluation): boolean => exact === 1 && loss < CONVERGED;
+
+export const isBetter = (a: Evaluation, b: Evaluation): boolean => a.exact > b.exact || (a.exact === b.exact && a.loss < b.loss);
