@@ -11,7 +11,7 @@ import type { Analysis, Entry, SourceFile } from '../analyse.ts';
 import type { Diagnostic, Span } from '../diagnostic.ts';
 import type { BinaryOperator } from '../scalar.ts';
 import { binary, ScalarError } from '../scalar.ts';
-import { iterate } from './builtins.ts';
+import { callWith, iterate } from './builtins.ts';
 
 /** What is wrong with a Tracr file and what can be run in it. Never throws for any text. */
 export function analyseTracr(source: SourceFile): Analysis {
@@ -55,7 +55,7 @@ export class Module extends Evaluator {
       if (required || this.global.find(name) !== fn) continue;
       this.budget.reset();
       this.guarded(() => {
-        const value = this.callFunction(fn, nameSpan);
+        const value = callWith(fn, [], nameSpan);
         if (!isScalar(value) && value.kind === 's-op') found.push({ name, kind: 'function', output: value.node, nameSpan });
       });
     }

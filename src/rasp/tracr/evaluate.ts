@@ -1,6 +1,6 @@
 // Carries out the Python of a Tracr file: expressions become values, s-op expressions become nodes of the graph.
 import { Budget, tooDeep, tooManySteps } from './budget.ts';
-import { builtins, callWith, exceptionNames, iterate } from './builtins.ts';
+import { builtins, exceptionNames, iterate } from './builtins.ts';
 import type { TracrGraph } from './graph.ts';
 import { unescape, unquote } from './literals.ts';
 import { attributeOf, itemAt, sliceOf } from './members.ts';
@@ -286,14 +286,15 @@ export abstract class Evaluator {
   private unary(node: SyntaxNode, scope: Scope): PythonValue {
     const [operator, operand] = childrenOf(node);
     const inner = this.part(operand, node);
-    const symbol = this.textOf(this.part(operator, node));
+    const at = this.part(operator, node);
+    const symbol = this.textOf(at);
     if (symbol === 'not') return !this.truth(inner, scope);
-    return prefixOperation(this.graph, symbol, this.evaluate(inner, scope), { operand: this.spanOf(inner), operator: this.spanOf(this.part(operator, node)), whole: this.spanOf(node) });
+    return prefixOperation(this.graph, symbol, this.evaluate(inner, scope), () => ({ operand: this.spanOf(inner), operator: this.spanOf(at), whole: this.spanOf(node) }));
   }
 
   /** Python's complaint about values, at the expression. */
   protected scalar<T>(node: SyntaxNode, compute: () => T): T {
-    return complainingAt(this.spanOf(node), compute);
+    return complainingAt(() => this.spanOf(node), compute);
   }
 
   private binary(node: SyntaxNode, scope: Scope): PythonValue {
@@ -311,8 +312,9 @@ export abstract class Evaluator {
     const a = this.chained(first, operator, scope);
     if (a === false && isComparisonChain(first, operator)) return false;
     const b = this.evaluate(right, scope);
-    const at = { left: this.spanOf(chainEnd(first, operator)), right: this.spanOf(right), operator: this.spanOf(operator), whole: this.spanOf(node) };
-    return infixOperation(this.graph, symbol, a, b, at);
+    return infixOperation(this.graph, symbol, a, b, () => ({
+      left: this.spanOf(chainEnd(first, operator)), right: this.spanOf(right), operator: this.spanOf(operator), whole: this.spanOf(node),
+    }));
   }
 
   /** In `a < b <= c` the left side of <= is b, once a < b holds. */
@@ -393,7 +395,4 @@ export abstract class Evaluator {
     }
   }
 
-  protected callFunction(fn: FunctionValue, span: Span): PythonValue {
-    return callWith(fn, [], span);
-  }
 }

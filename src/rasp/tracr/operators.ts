@@ -13,7 +13,7 @@ const arithmeticOperators: Record<string, BinaryOperator | undefined> = {
   '==': '==', '!=': '!=', '<': '<', '<=': '<=', '>': '>', '>=': '>=',
 };
 
-/** Where the text of an operator and its operands stands. */
+/** Where the text of an operator and its operands stands; asked for only where it matters, as most operators compute numbers. */
 export interface PrefixPlace {
   readonly operand: Span;
   readonly operator: Span;
@@ -31,58 +31,61 @@ function fail(code: string, message: string, span: Span): never {
 }
 
 /** Python's complaint about values, at the expression. */
-export function complainingAt<T>(span: Span, compute: () => T): T {
+export function complainingAt<T>(span: () => Span, compute: () => T): T {
   try {
     return compute();
   } catch (error) {
-    if (error instanceof ScalarError) throw new PythonError('type', error.message, span);
+    if (error instanceof ScalarError) throw new PythonError('type', error.message, span());
     throw error;
   }
 }
 
 /** `-`, `+` and `~`; `not` depends on truth alone. */
-export function prefixOperation(graph: TracrGraph, symbol: string, value: PythonValue, { operand, operator, whole }: PrefixPlace): PythonValue {
+export function prefixOperation(graph: TracrGraph, symbol: string, value: PythonValue, at: () => PrefixPlace): PythonValue {
   if (isSOpValue(value)) {
+    const { operand, operator, whole } = at();
     if (symbol !== '-' && symbol !== '~' && symbol !== '+') fail('unsupported', `not supported on s-ops: ${symbol}`, whole);
     return graph.prefix(symbol, value.node, operand, operator, whole);
   }
   if (isSelectorValue(value) && symbol === '~') {
+    const { operand, operator, whole } = at();
     return graph.selector((id, origin) => ({ kind: 'not', id, origin, operand: value.node }), { span: whole, operands: [operand], symbol: operator, form: 'prefix' });
   }
-  if (!isScalar(value)) fail('type', `${symbol} cannot be applied to ${typeName(value)}`, whole);
-  return complainingAt(whole, () => (symbol === '-' ? negate(value) : symbol === '~' ? -negate(negate(value)) - 1 : value));
+  if (!isScalar(value)) fail('type', `${symbol} cannot be applied to ${typeName(value)}`, at().whole);
+  return complainingAt(() => at().whole, () => (symbol === '-' ? negate(value) : symbol === '~' ? -negate(negate(value)) - 1 : value));
 }
 
 /** Every operator between two values but `and` and `or`, whose right side may not be evaluated. */
-export function infixOperation(graph: TracrGraph, symbol: string, a: PythonValue, b: PythonValue, at: InfixPlace): PythonValue {
+export function infixOperation(graph: TracrGraph, symbol: string, a: PythonValue, b: PythonValue, at: () => InfixPlace): PythonValue {
   switch (symbol) {
     case 'is':
       return a === b || (isScalar(a) && sameValue(a, b));
     case 'is not':
       return !(a === b || (isScalar(a) && sameValue(a, b)));
     case 'in':
-      return contains(a, b, at.right);
+      return contains(a, b, at().right);
     case 'not in':
-      return !contains(a, b, at.right);
+      return !contains(a, b, at().right);
   }
-  if (isSOpValue(a) || isSOpValue(b)) return sopOperation(graph, symbol, a, b, at);
+  if (isSOpValue(a) || isSOpValue(b)) return sopOperation(graph, symbol, a, b, at());
   if (isSelectorValue(a) && isSelectorValue(b) && (symbol === '&' || symbol === '|')) {
-    const parts = { span: at.whole, operands: [at.left, at.right], symbol: at.operator, form: 'infix' } as const;
+    const { left, right, operator, whole } = at();
+    const parts = { span: whole, operands: [left, right], symbol: operator, form: 'infix' } as const;
     return graph.selector((id, origin) => ({ kind: symbol === '&' ? 'and' : 'or', id, origin, left: a.node, right: b.node }), parts);
   }
   if (symbol === '==') return sameValue(a, b);
   if (symbol === '!=') return !sameValue(a, b);
-  if (isSequence(a) || isSequence(b)) return sequenceOperation(symbol, a, b, at.whole);
-  const value = isScalar(a) && isScalar(b) ? scalarOperation(symbol, a, b, at.whole) : undefined;
-  return value === undefined ? inapplicable(symbol, a, b, at.whole) : value;
+  if (isSequence(a) || isSequence(b)) return sequenceOperation(symbol, a, b, at().whole);
+  const value = isScalar(a) && isScalar(b) ? scalarOperation(symbol, a, b, at) : undefined;
+  return value === undefined ? inapplicable(symbol, a, b, at().whole) : value;
 }
 
 const inapplicable = (symbol: string, a: PythonValue, b: PythonValue, span: Span): never =>
   fail('type', `${symbol} cannot be applied to ${typeName(a)} and ${typeName(b)}`, span);
 
-function scalarOperation(symbol: string, a: Value, b: Value, span: Span): Value | undefined {
+function scalarOperation(symbol: string, a: Value, b: Value, at: () => InfixPlace): Value | undefined {
   const op = arithmeticOperators[symbol];
-  if (op) return complainingAt(span, () => binary(op, a, b));
+  if (op) return complainingAt(() => at().whole, () => binary(op, a, b));
   if (symbol !== '&' && symbol !== '|') return undefined;
   if (typeof a === 'boolean' && typeof b === 'boolean') return symbol === '&' ? a && b : a || b;
   if (typeof a === 'number' && typeof b === 'number') return symbol === '&' ? a & b : a | b;
