@@ -394,5 +394,4 @@ export abstract class Evaluator {
       this.budget.ascend();
     }
   }
-
 }
