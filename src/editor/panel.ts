@@ -97,6 +97,7 @@ export class RepairPanel implements vscode.Disposable {
       summary: run.patch?.summary ?? '',
       tried: run.outcome?.tried ?? [],
       canApply: run.patch !== null,
+      canSave: run.outcome?.model !== undefined,
     };
   }
 
@@ -109,7 +110,7 @@ export class RepairPanel implements vscode.Disposable {
 
 function emptyState(): PanelState {
   const message = vscode.l10n.t('Nothing has been repaired yet. Open a RASP program with examples and run “GradLens: Repair Program”.');
-  return { status: 'idle', file: '', stage: '', message, points: [], lines: [], suspects: [], sample: null, summary: '', tried: [], canApply: false };
+  return { status: 'idle', file: '', stage: '', message, points: [], lines: [], suspects: [], sample: null, summary: '', tried: [], canApply: false, canSave: false };
 }
 
 /** Counted from 1. */

@@ -99,7 +99,7 @@ export async function saveRuns(target: vscode.Uri, records: readonly RunRecord[]
 
 function rowOf({ id, startedAt, file, status, method, points, outcome }: RunRecord): RunRow {
   const best = Math.max(...points.map(({ accuracy }) => accuracy));
-  const found = outcome?.patch ? outcome.exact.examples : null;
+  const found = outcome?.patch || outcome?.model ? outcome.exact.examples : null;
   return {
     id,
     when: new Date(startedAt).toLocaleString(vscode.env.language),
