@@ -168,5 +168,5 @@ function summaryOf(result: RepairResult): string {
 
 function modelSummary({ parameters, rows, exact }: RepairedModel, seconds: string): string {
   const right = Math.round(exact.validation * rows.validation);
-  return vscode.l10n.t('No patch found in {0} s, but a model: all {1} weights trained, exactly right on {2} of {3} examples that training did not see.', seconds, parameters.toLocaleString(vscode.env.language), right, rows.validation);
+  return vscode.l10n.t('No patch found in {0} s, but a model: all {1} weights trained, exactly right on {2} of {3} held-out examples, which also chose among its states.', seconds, parameters.toLocaleString(vscode.env.language), right, rows.validation);
 }

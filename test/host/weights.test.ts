@@ -40,7 +40,7 @@ describe('repair by weights', () => {
     const { document } = await openText(`${program}${rows.join('\n')}\n`);
     const run = await configured({ [settings.method]: 'weights', [settings.timeBudgetSeconds]: 8 }, () => repairs.repair(document));
     assert.deepEqual([run?.status, run?.outcome?.method, run?.patch], ['partial', 'weights', null], run?.message);
-    assert.match(run?.message ?? '', /a model: all .* weights trained, exactly right on \d+ of \d+ examples/u);
+    assert.match(run?.message ?? '', /a model: all .* weights trained, exactly right on \d+ of \d+ held-out examples/u);
     assert.deepEqual([repairs.panel.last?.canSave, repairs.panel.last?.canApply], [true, false]);
 
     const saved = await savedModel();
