@@ -21,6 +21,8 @@ export interface TrainingStepsTask {
   readonly host: ModelHost;
   readonly optimizer: Optimizer;
   readonly clipNorm: number;
+  /** Of the runtime, for one op; default: as many as there are cores. */
+  readonly threads?: number;
   readonly token?: CancellationToken;
 }
 
@@ -53,10 +55,10 @@ export class TrainingSteps {
 
   /** Differentiates the graph and opens its step. @throws RuntimeError, HostDiedError, CancelledError */
   static async open(task: TrainingStepsTask): Promise<TrainingSteps> {
-    const { graph, weights, optimizer, clipNorm, host } = task;
+    const { graph, weights, optimizer, clipNorm, host, threads = 0 } = task;
     const shapes = await shapesOf(task);
     const step = trainingStep(graph, { loss: 'loss', parameters: [FLAT], parts: { [FLAT]: partsOf(weights) }, shapes, optimizer, clipNorm });
-    return new TrainingSteps(task, await host.createSession(encodeGraph(step)));
+    return new TrainingSteps(task, await host.createSession(encodeGraph(step), { threads }));
   }
 
   /** All weights as they are now, [parameters]. */

@@ -1,0 +1,136 @@
+// npm run bench -- training: milliseconds for one step of training against torch, in turns within one run.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
+import type { Contestant } from './contestants.ts';
+import { ours, theirs } from './contestants.ts';
+import type { Problem } from './problem.ts';
+import { LENGTH, batchesOf, problemOf } from './problem.ts';
+import type { Report, Row, Times } from './report.ts';
+import { markdown, rowText, summarise } from './report.ts';
+import { Torch, fastestKernels, pythonWithTorch, torchSettings } from './torch.ts';
+import { builtHost } from '../builtHost.ts';
+import { machine } from '../machine.ts';
+import { basePrograms } from '../raspbugs/programs.ts';
+import { shapeOf } from '../../src/numeric/weights/transformer.ts';
+import { ModelHost } from '../../src/runtime/client.ts';
+import { Random } from '../../src/shared/random.ts';
+
+const options = {
+  seed: { type: 'string', default: '1' },
+  rounds: { type: 'string', default: '7' },
+  /** That each contestant trains, each round. */
+  millis: { type: 'string', default: '500' },
+  batches: { type: 'string', default: '32,256' },
+  programs: { type: 'string', default: basePrograms.map(({ name }) => name).join() },
+  out: { type: 'string', default: 'training' },
+} as const;
+
+const WARM = 8;
+const PILOT = 2;
+/** A setting of torch that takes so many times as long as the fastest one in the pilot takes no part. */
+const HOPELESS = 3;
+/**
+ * Steps whose losses must agree with torch's in float64, and how well: relative to the loss, or to what torch itself
+ * loses in float32, where the sharpest transformers make much of rounding errors.
+ */
+const CONTROL_STEPS = 20;
+const CONTROL_LIMIT = 1e-3;
+const CONTROL_FACTOR = 10;
+
+interface Settings {
+  readonly seed: number;
+  readonly rounds: number;
+  readonly millis: number;
+}
+
+export async function benchTraining(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options });
+  const python = pythonWithTorch();
+  if (python === null) {
+    console.error('No Python here imports torch, and a comparison needs it. On Debian: apt-get install python3-torch libopenblas0 (torch with the reference BLAS is no fair peer).');
+    process.exitCode = 2;
+    return;
+  }
+  const settings: Settings = { seed: Number(values.seed), rounds: Number(values.rounds), millis: Number(values.millis) };
+  const before = loadavg()[0] ?? 0;
+  const kernels = await fastestKernels(python);
+  const fastest = kernels[0]?.kernels ?? null;
+  const torches: Torch[] = [];
+  for (const setting of torchSettings) torches.push(await Torch.start(python, setting, fastest));
+  const reference = theirs(torches[0] as Torch, false, true);
+  const host = ModelHost.start({ hostPath: builtHost() });
+  const rows: Row[] = [];
+  try {
+    for (const base of basePrograms.filter(({ name }) => values.programs.split(',').includes(name))) {
+      const problem = problemOf(base, settings.seed);
+      for (const torch of torches) await torch.load(problem);
+      const contestants = [ours('GradLens', host), ours('GradLens, 1 thread', host, 1), ...torches.flatMap((torch) => [theirs(torch, false), theirs(torch, true)])];
+      for (const batch of values.batches.split(',').map(Number)) {
+        rows.push(await measure(problem, batch, { reference, contestants }, settings));
+        console.error(rowText(rows.at(-1) as Row));
+      }
+    }
+  } finally {
+    host.dispose();
+    for (const torch of torches) torch.dispose();
+  }
+  const report: Report = { machine: machine(), torch: torches.map(({ about }) => about), kernels, load: { before, after: loadavg()[0] ?? 0 }, settings: { ...settings, length: LENGTH }, summary: summarise(rows), rows };
+  console.log(write(report, values.out));
+}
+
+interface Field {
+  /** Torch in float64. */
+  readonly reference: Contestant;
+  readonly contestants: readonly Contestant[];
+}
+
+async function measure(problem: Problem, batch: number, { reference, contestants: all }: Field, settings: Settings): Promise<Row> {
+  const random = new Random(settings.seed + batch);
+  const paces = await pacesOf(problem, batchesOf(batch, 2 * PILOT, random), all);
+  const contestants = all.filter(({ name }) => paces.has(name));
+  const gaps = await control(problem, batchesOf(batch, CONTROL_STEPS, random), { reference, contestants });
+  const stepsOf = ({ name }: Contestant): number => Math.ceil(settings.millis / (paces.get(name) ?? settings.millis));
+  const batches = batchesOf(batch, WARM + Math.max(...contestants.map(stepsOf)), random);
+  const times = new Map(contestants.map((c) => [c.name, { name: c.name, steps: stepsOf(c), millis: [], cpuMillis: [] } as Times]));
+  for (let round = 0; round < settings.rounds; round++) {
+    // Nobody is always first.
+    for (const c of round % 2 === 0 ? contestants : [...contestants].reverse()) {
+      const { millis, cpuMillis } = await c.train(problem, batches.slice(0, WARM + stepsOf(c)), WARM);
+      times.get(c.name)?.millis.push(millis);
+      if (cpuMillis !== null) times.get(c.name)?.cpuMillis.push(cpuMillis);
+    }
+  }
+  return { program: problem.name, batch, shape: shapeOf(problem.weights), gaps, times: [...times.values()] };
+}
+
+/** Milliseconds a step, roughly; torch's hopeless settings left out. */
+async function pacesOf(problem: Problem, batches: readonly (readonly number[])[], contestants: readonly Contestant[]): Promise<Map<string, number>> {
+  const paces = new Map<string, number>();
+  for (const { name, train } of contestants) paces.set(name, (await train(problem, batches, PILOT)).millis);
+  const fastest = Math.min(...contestants.filter(({ side }) => side === 'torch').map(({ name }) => paces.get(name) ?? Number.NaN));
+  for (const { name, side } of contestants) if (side === 'torch' && (paces.get(name) ?? 0) > HOPELESS * fastest) paces.delete(name);
+  return paces;
+}
+
+/** The largest relative gap to the reference's losses. @throws Error where ours do not train the same */
+async function control(problem: Problem, batches: readonly (readonly number[])[], { reference, contestants }: Field): Promise<Row['gaps']> {
+  const truth = (await reference.train(problem, batches, 0)).losses;
+  const gaps = { ours: 0, torch: 0 };
+  for (const contestant of contestants) {
+    const { losses } = await contestant.train(problem, batches, 0);
+    gaps[contestant.side] = Math.max(gaps[contestant.side], ...truth.map((loss, step) => Math.abs((losses[step] ?? Number.NaN) - loss) / loss));
+  }
+  const limit = Math.max(CONTROL_LIMIT, CONTROL_FACTOR * gaps.torch);
+  if (gaps.ours <= limit) return gaps;
+  throw new Error(`The comparison is void: on ${problem.name} × ${batches[0]?.length ?? 0} our losses over the first ${batches.length} steps are off those of torch in float64 by ${gaps.ours.toExponential(1)} of their size; torch in float32 by ${gaps.torch.toExponential(1)}; the limit is ${limit.toExponential(1)}.`);
+}
+
+function write(report: Report, name: string): string {
+  const folder = new URL('../results/', import.meta.url);
+  mkdirSync(folder, { recursive: true });
+  const text = markdown(report);
+  writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify(report, null, 1)}\n`);
+  writeFileSync(new URL(`${name}.md`, folder), text);
+  return text;
+}
