@@ -6,12 +6,15 @@ import type { Contestant } from './contestants.ts';
 import { ours, theirs } from './contestants.ts';
 import type { Problem } from './problem.ts';
 import { LENGTH, batchesOf, problemOf } from './problem.ts';
-import type { Report, Row, Times } from './report.ts';
+import type { Report, Row, Settings, Times } from './report.ts';
 import { markdown, rowText, summarise } from './report.ts';
+import type { TorchSetting } from './torch.ts';
 import { Torch, fastestKernels, pythonWithTorch, torchSettings } from './torch.ts';
 import { builtHost } from '../builtHost.ts';
 import { machine } from '../machine.ts';
+import type { BaseProgram } from '../raspbugs/programs.ts';
 import { basePrograms } from '../raspbugs/programs.ts';
+import { CHUNK, CHUNK_MILLIS } from '../../src/numeric/weights/trainingSteps.ts';
 import { shapeOf } from '../../src/numeric/weights/transformer.ts';
 import { ModelHost } from '../../src/runtime/client.ts';
 import { Random } from '../../src/shared/random.ts';
@@ -23,13 +26,15 @@ const options = {
   millis: { type: 'string', default: '500' },
   batches: { type: 'string', default: '32,256' },
   programs: { type: 'string', default: basePrograms.map(({ name }) => name).join() },
+  /** Settings of torch that take part. */
+  torch: { type: 'string', default: torchSettings.map(({ name }) => name).join() },
   out: { type: 'string', default: 'training' },
 } as const;
 
-const WARM = 8;
+const WARM = 4;
 const PILOT = 2;
 /** A setting of torch that takes so many times as long as the fastest one in the pilot takes no part. */
-const HOPELESS = 3;
+const HOPELESS = 5;
 /**
  * Steps whose losses must agree with torch's in float64, and how well: relative to the loss, or to what torch itself
  * loses in float32, where the sharpest transformers make much of rounding errors.
@@ -38,46 +43,58 @@ const CONTROL_STEPS = 20;
 const CONTROL_LIMIT = 1e-3;
 const CONTROL_FACTOR = 10;
 
-interface Settings {
-  readonly seed: number;
-  readonly rounds: number;
-  readonly millis: number;
-}
+const NO_TORCH = 'No Python here imports torch, and a comparison needs it. On Debian: apt-get install python3-torch libopenblas0 (torch with the reference BLAS is no fair peer).';
 
 export async function benchTraining(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options });
   const python = pythonWithTorch();
-  if (python === null) {
-    console.error('No Python here imports torch, and a comparison needs it. On Debian: apt-get install python3-torch libopenblas0 (torch with the reference BLAS is no fair peer).');
+  const chosen = settingsNamed(values.torch);
+  if (python === null || chosen.length === 0) {
+    console.error(python === null ? NO_TORCH : `--torch names none of ${torchSettings.map(({ name }) => `"${name}"`).join(', ')}.`);
     process.exitCode = 2;
     return;
   }
-  const settings: Settings = { seed: Number(values.seed), rounds: Number(values.rounds), millis: Number(values.millis) };
+  const settings: Settings = { seed: Number(values.seed), rounds: Number(values.rounds), millis: Number(values.millis), torch: chosen.map(({ name }) => name), length: LENGTH };
   const before = loadavg()[0] ?? 0;
   const kernels = await fastestKernels(python);
-  const fastest = kernels[0]?.kernels ?? null;
   const torches: Torch[] = [];
-  for (const setting of torchSettings) torches.push(await Torch.start(python, setting, fastest));
-  const reference = theirs(torches[0] as Torch, false, true);
+  for (const setting of chosen) torches.push(await Torch.start(python, setting, kernels[0]?.kernels ?? null));
   const host = ModelHost.start({ hostPath: builtHost() });
-  const rows: Row[] = [];
+  const bases = basePrograms.filter(({ name }) => values.programs.split(',').includes(name));
   try {
-    for (const base of basePrograms.filter(({ name }) => values.programs.split(',').includes(name))) {
-      const problem = problemOf(base, settings.seed);
-      for (const torch of torches) await torch.load(problem);
-      const contestants = [ours('GradLens', host), ours('GradLens, 1 thread', host, 1), ...torches.flatMap((torch) => [theirs(torch, false), theirs(torch, true)])];
-      for (const batch of values.batches.split(',').map(Number)) {
-        rows.push(await measure(problem, batch, { reference, contestants }, settings));
-        console.error(rowText(rows.at(-1) as Row));
-      }
-    }
+    const shapes = bases.flatMap((base) => values.batches.split(',').map((batch) => ({ base, batch: Number(batch) })));
+    const report = (rows: readonly Row[]): Report => ({ machine: machine(), torch: torches[0]?.about.torch ?? '', kernels, load: { before, after: loadavg()[0] ?? 0 }, settings, wanted: shapes.length, summary: summarise(rows), rows });
+    // A run that is stopped leaves what it has measured.
+    const rows = await measureAll(shapes, { torches, host }, settings, (measured) => void write(report(measured), values.out));
+    console.log(write(report(rows), values.out));
   } finally {
     host.dispose();
     for (const torch of torches) torch.dispose();
   }
-  const report: Report = { machine: machine(), torch: torches.map(({ about }) => about), kernels, load: { before, after: loadavg()[0] ?? 0 }, settings: { ...settings, length: LENGTH }, summary: summarise(rows), rows };
-  console.log(write(report, values.out));
 }
+
+interface Sides {
+  readonly torches: readonly Torch[];
+  readonly host: ModelHost;
+}
+
+async function measureAll(shapes: readonly { readonly base: BaseProgram; readonly batch: number }[], { torches, host }: Sides, settings: Settings, onRow: (rows: readonly Row[]) => void): Promise<Row[]> {
+  const [reference] = torches.map((torch) => theirs(torch, false, true));
+  if (!reference) throw new RangeError('nobody to compare with');
+  const contestants = [ours('GradLens', host), ours('GradLens, 1 thread', host, 1), ...torches.flatMap((torch) => [theirs(torch, false), theirs(torch, true)])];
+  const rows: Row[] = [];
+  for (const { base, batch } of shapes) {
+    const problem = problemOf(base, settings.seed);
+    for (const torch of torches) await torch.load(problem);
+    const row = await measure(problem, batch, { reference, contestants }, settings);
+    console.error(rowText(row));
+    rows.push(row);
+    onRow(rows);
+  }
+  return rows;
+}
+
+const settingsNamed = (names: string): TorchSetting[] => torchSettings.filter(({ name }) => names.split(',').includes(name));
 
 interface Field {
   /** Torch in float64. */
@@ -90,7 +107,11 @@ async function measure(problem: Problem, batch: number, { reference, contestants
   const paces = await pacesOf(problem, batchesOf(batch, 2 * PILOT, random), all);
   const contestants = all.filter(({ name }) => paces.has(name));
   const gaps = await control(problem, batchesOf(batch, CONTROL_STEPS, random), { reference, contestants });
-  const stepsOf = ({ name }: Contestant): number => Math.ceil(settings.millis / (paces.get(name) ?? settings.millis));
+  const stepsOf = ({ name, side }: Contestant): number => {
+    const pace = paces.get(name) ?? settings.millis;
+    // Ours take a full message at least, as in training: its copies of the weights count for so many steps.
+    return Math.ceil(Math.max(settings.millis / pace, side === 'ours' ? Math.min(CHUNK, CHUNK_MILLIS / pace) : 0));
+  };
   const batches = batchesOf(batch, WARM + Math.max(...contestants.map(stepsOf)), random);
   const times = new Map(contestants.map((c) => [c.name, { name: c.name, steps: stepsOf(c), millis: [], cpuMillis: [] } as Times]));
   for (let round = 0; round < settings.rounds; round++) {

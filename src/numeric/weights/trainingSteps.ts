@@ -33,8 +33,8 @@ export interface StepScalars {
 }
 
 /** Steps, and about how many milliseconds, that one message to the host takes together: what its death can cost. */
-const CHUNK = 40;
-const CHUNK_MILLIS = 1000;
+export const CHUNK = 40;
+export const CHUNK_MILLIS = 1000;
 
 /** The weights and the optimiser's memory, and how they go on. */
 export class TrainingSteps {
