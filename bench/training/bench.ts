@@ -134,17 +134,28 @@ async function pacesOf(problem: Problem, batches: readonly (readonly number[])[]
   return paces;
 }
 
-/** The largest relative gap to the reference's losses. @throws Error where ours do not train the same */
+/** The largest relative gaps to the reference's losses, by side. @throws Error where ours do not train the same */
 async function control(problem: Problem, batches: readonly (readonly number[])[], { reference, contestants }: Field): Promise<Row['gaps']> {
   const truth = (await reference.train(problem, batches, 0)).losses;
-  const gaps = { ours: 0, torch: 0 };
-  for (const contestant of contestants) {
-    const { losses } = await contestant.train(problem, batches, 0);
-    gaps[contestant.side] = Math.max(gaps[contestant.side], ...truth.map((loss, step) => Math.abs((losses[step] ?? Number.NaN) - loss) / loss));
+  const gaps = { ours: truth.map(() => 0), torch: truth.map(() => 0) };
+  for (const { side, train } of contestants) {
+    const { losses } = await train(problem, batches, 0);
+    truth.forEach((loss, step) => (gaps[side][step] = Math.max(gaps[side][step] ?? 0, Math.abs((losses[step] ?? Number.NaN) - loss) / loss)));
   }
-  const limit = Math.max(CONTROL_LIMIT, CONTROL_FACTOR * gaps.torch);
-  if (gaps.ours <= limit) return gaps;
-  throw new Error(`The comparison is void: on ${problem.name} × ${batches[0]?.length ?? 0} our losses over the first ${batches.length} steps are off those of torch in float64 by ${gaps.ours.toExponential(1)} of their size; torch in float32 by ${gaps.torch.toExponential(1)}; the limit is ${limit.toExponential(1)}.`);
+  const fault = faultOf(gaps.ours, gaps.torch);
+  if (fault !== null) throw new Error(`The comparison is void: on ${problem.name} × ${batches[0]?.length ?? 0} ${fault}`);
+  return { ours: Math.max(...gaps.ours), torch: Math.max(...gaps.torch) };
+}
+
+/** What is wrong with our gaps, step by step, beside what torch loses in float32 up to that step; null if nothing is. */
+export function faultOf(ours: readonly number[], torch: readonly number[]): string | null {
+  let worst = 0;
+  for (const [step, gap] of ours.entries()) {
+    worst = Math.max(worst, torch[step] ?? 0);
+    const limit = Math.max(CONTROL_LIMIT, CONTROL_FACTOR * worst);
+    if (!(gap <= limit)) return `our loss before step ${step + 1} is off that of torch in float64 by ${gap.toExponential(1)} of its size, torch in float32 until then by ${worst.toExponential(1)}; the limit is ${limit.toExponential(1)}.`;
+  }
+  return null;
 }
 
 function write(report: Report, name: string): string {

@@ -1,6 +1,7 @@
 // The report of the training benchmark: which of torch's settings counts, and the mean of the ratios.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { faultOf } from '../../bench/training/bench.ts';
 import type { Row } from '../../bench/training/report.ts';
 import { peerOf, ratioOf, summarise } from '../../bench/training/report.ts';
 
@@ -36,5 +37,14 @@ describe('the report of the training benchmark', () => {
     const { cpu } = summarise(rows);
     assert.ok(Math.abs(cpu.product - Math.sqrt((4 / 2) * (1 / 2))) < 1e-12);
     assert.ok(Math.abs(cpu.oneThread - Math.sqrt((4 / 1) * (1 / 4))) < 1e-12);
+  });
+});
+
+describe('the control of the training benchmark', () => {
+  it('refuses losses that are off the truth by more than 1e-3 and ten times what torch is off until then', () => {
+    assert.equal(faultOf([1e-7, 9e-4, 9e-4], [0, 0, 0]), null);
+    assert.equal(faultOf([1e-7, 0.02], [0.003, 1e-7]), null);
+    assert.match(faultOf([1e-7, 0.02, 0], [0, 1e-7, 0.1]) ?? '', /before step 2 .* by 2\.0e-2 .* limit is 1\.0e-3/);
+    assert.match(faultOf([Number.NaN], [1]) ?? '', /before step 1/);
   });
 });
