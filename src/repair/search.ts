@@ -5,6 +5,7 @@ import { overrideOf } from './forms.ts';
 import type { GradientRanking, Ranking } from './gradient.ts';
 import type { Move, PlainMove } from './pairs.ts';
 import { behaviourOf, isSymbol, pairsOf, plainMoves, rankedPairs, upstreamFirst } from './pairs.ts';
+import { Probe } from './probe.ts';
 import type { Node } from '../rasp/program.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { interruptAndCheck } from '../shared/cancellation.ts';
@@ -176,15 +177,20 @@ export class FormSearch {
     if (pairs === 0 || this.solutions.length > 0 || this.paired.has(source)) return [];
     this.paired.add(source);
     const ranking = known ?? (await this.ranking.rank(source.choice));
-    const singles = await this.singles(source, ranking);
+    const singles = new Map((await this.singles(source, ranking)).map((single) => [single.plain.move, single]));
+    const probe = Probe.of(this.batch, source.state, source.state.overrides);
     const inOrder = upstreamFirst(this.batch, this.groups);
     const found: Candidate[] = [];
-    for (const pair of rankedPairs(singles.map(({ plain }) => plain), pairs)) {
+    for (const pair of rankedPairs([...singles.values()].map(({ plain }) => plain), pairs)) {
       if (this.finished()) return found;
       await interruptAndCheck(this.token);
       const [first, second] = inOrder(pair);
-      const from = singles.find(({ plain }) => plain.move === first)?.candidate;
-      const candidate = from && this.evaluate(from, [second]);
+      const from = singles.get(first)?.candidate;
+      const both = from && overridesOf(this.groups, from.choice.with(second[0], second[1]));
+      if (!from || !both) continue;
+      this.evaluations++;
+      if (!probe.gains(first.join(), from.state.overrides, both)) continue;
+      const candidate = this.evaluate(from, [second]);
       if (candidate) found.push(candidate);
     }
     return found;

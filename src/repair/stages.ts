@@ -4,16 +4,16 @@ import { STARTS_KEPT } from './taskRunner.ts';
 import type { RepairMethod } from './types.ts';
 
 /** Each round of the search over forms is wider than the one before. */
-const narrow = { perOp: 25, beams: 6, depth: 6, perSet: 2, pairs: 2500 } as const;
+const narrow = { perOp: 25, beams: 6, depth: 6, perSet: 2, pairs: 6000 } as const;
 const wide = { perOp: 25, beams: 20, depth: 6, perSet: 3 } as const;
 const widest = { perOp: 40, beams: 48, depth: 6, perSet: 4 } as const;
 /** From a program on the way: what is left may be two bugs that hide each other. */
-const onward = { perOp: 25, beams: 6, depth: 3, perSet: 2, pairs: 2500 } as const;
+const onward = { perOp: 25, beams: 6, depth: 2, perSet: 2, pairs: 8000 } as const;
 
 /** Programs on the way that get a search of their own, how many candidates each of those tries, and in how many lanes. */
 const FROM_BEST = 24;
-const FROM_BEST_EVALUATIONS = 6000;
-const NARROW_EVALUATIONS = 10_000;
+const FROM_BEST_EVALUATIONS = 12_000;
+const NARROW_EVALUATIONS = 20_000;
 const FROM_BEST_ABREAST = 2;
 const WIDE_EVALUATIONS = 60_000;
 /** Programs on the way in which single ops are tried as dictionaries. */
