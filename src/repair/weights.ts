@@ -37,7 +37,19 @@ export interface WeightsTask {
   readonly deadline: number;
   readonly token: CancellationToken;
   readonly onEpoch: (epoch: EpochReport) => void;
+  /** What every start takes; default: one without room to grow, then others with it. */
   readonly recipe?: WeightTrainingOptions;
+  /**
+   * After each start, with its best state: true where the right program was read from it, so that no other start is
+   * needed. It should end by `deadline`.
+   */
+  readonly onTrained?: (state: TrainedState, deadline: number) => Promise<boolean>;
+}
+
+export interface TrainedState {
+  readonly weights: TransformerWeights;
+  /** The best of the starts so far. */
+  readonly isBest: boolean;
 }
 
 /** A transformer that was trained from the program's weights: an ordinary ONNX model, and no patch. */
@@ -61,6 +73,11 @@ const HELD_OUT = 8;
 const SMALLEST_BATCH = 32;
 /** Steps that training takes at least, where there is time. */
 const STEPS = 800;
+/** The share of the time that reading a start back may take, and the most milliseconds. */
+const READING = 0.1;
+const LONGEST_READING = 5_000;
+/** The share of the time for the start without room. */
+const PLAIN = 0.3;
 /** With fewer there is nothing to hold out, and what a model got right would say nothing. */
 const FEWEST = 40;
 
@@ -84,24 +101,53 @@ async function train(task: WeightsTask): Promise<WeightsOutcome> {
   if (!compiled.ok) return { ok: false, reason: compiled.problem.message };
   if (examples.length < FEWEST) return { ok: false, reason: `${examples.length} examples are too few to train on some and hold others out; give ${FEWEST} at least, better hundreds.` };
   const [training, validation] = split(examples);
-  const recipe = task.recipe ?? recipeFor(training.length);
   const classed = withClasses(compiled.weights, distinctValues(examples.flatMap(({ output }) => output)));
-  const weights = recipe.room ? withRoom(classed, recipe.room, program.output, random) : classed;
-  const reason = unlearnable(weights, examples);
+  const reason = unlearnable(classed, examples);
   if (reason !== null) return { ok: false, reason };
-  const data = { weights, training: new TrainingData(training, weights), validation: new TrainingData(validation, weights) };
-  const trained = await bestOfStarts(task, () => trainWeights({ ...data, host, random, token: task.token, deadline: task.deadline, onEpoch: task.onEpoch }, recipe));
+  const data = { training: new TrainingData(training, classed), validation: new TrainingData(validation, classed) };
+  const start = (recipe: WeightTrainingOptions, deadline: number): Promise<WeightTrainingResult> => {
+    const weights = recipe.room ? withRoom(classed, recipe.room, program.output, random) : classed;
+    return trainWeights({ ...data, weights, host, random, token: task.token, deadline, onEpoch: task.onEpoch }, recipe);
+  };
+  const trained = await bestOfStarts(task, recipesOf(task, training.length), start);
   return { ok: true, model: await exported(task, trained, examples, { training: training.length, validation: validation.length }) };
 }
 
+/** What one start takes, and the share of the time at which it ends. */
+interface StartPlan {
+  readonly recipe: WeightTrainingOptions;
+  readonly until: number;
+}
+
+/**
+ * First without room to grow: such weights train faster and, as everything must happen in the program's own blocks, read
+ * back better.
+ */
+function recipesOf({ recipe, onTrained }: WeightsTask, rows: number): readonly [StartPlan, StartPlan] {
+  const whole = onTrained ? 1 - READING : 1;
+  const roomy = { recipe: recipe ?? recipeFor(rows), until: whole };
+  return [recipe ? roomy : { recipe: { ...roomy.recipe, room: null }, until: PLAIN }, roomy];
+}
+
+type Start = (recipe: WeightTrainingOptions, deadline: number) => Promise<WeightTrainingResult>;
+
 /** Training hangs on its draws: it starts again, while there is time for as much again and rows come out wrong. */
-async function bestOfStarts({ deadline }: WeightsTask, start: () => Promise<WeightTrainingResult>): Promise<WeightTrainingResult> {
+async function bestOfStarts({ deadline, onTrained }: WeightsTask, [first, others]: readonly [StartPlan, StartPlan], start: Start): Promise<WeightTrainingResult> {
   const began = performance.now();
-  let best = await start();
-  const took = performance.now() - began;
-  while (best.validation.exact < 1 && deadline - performance.now() > took) {
-    const next = await start();
-    if (next.validation.exact > best.validation.exact) best = next;
+  const reading = Math.min(LONGEST_READING, READING * (deadline - began));
+  const isDone = async ({ weights, validation }: WeightTrainingResult, isBest: boolean): Promise<boolean> => {
+    const isRead = await onTrained?.({ weights, isBest }, Math.min(deadline, performance.now() + reading));
+    return isRead === true || (isBest && validation.exact === 1);
+  };
+  let best = await start(first.recipe, began + first.until * (deadline - began));
+  let done = await isDone(best, true);
+  for (let took = first === others ? performance.now() - began : 0; !done && deadline - performance.now() > took; ) {
+    const before = performance.now();
+    const next = await start(others.recipe, began + others.until * (deadline - began));
+    took = performance.now() - before;
+    const isBest = next.validation.exact > best.validation.exact;
+    if (isBest) best = next;
+    done = await isDone(next, isBest);
   }
   return best;
 }
