@@ -135,7 +135,7 @@ class Reconstruction {
     let beam: readonly Hypothesis[] = [{ choice: this.written, score: 0 }];
     for (const [place, op] of this.judged.entries()) {
       const changeable = this.changeable(op, place);
-      this.opDeadline = performance.now() + (this.task.deadline - performance.now()) / (this.judged.length - place);
+      this.opDeadline = performance.now() + (this.task.deadline - performance.now()) / Math.max(1, this.judged.slice(place).filter(({ reading }) => weightOf(reading) > 0).length);
       if (this.passed === 0 && weightOf(op.reading) > 0) beam = await this.advanced(beam, op, changeable);
       this.report(op, changeable, beam[0]?.choice ?? this.written);
       if (this.passed === 0) await this.verify(beam);
@@ -182,8 +182,8 @@ class Reconstruction {
     const starts = this.starts(op, choice);
     const own = bestAgreement(op, starts);
     if (own >= AGREED) return { own, options: [] };
-    const found: Option[] = [];
-    for (const g of changeable) if (choice[g] === 0 || isSure(op.reading)) found.push(...(await this.optionsOf(op, starts, choice, g, own)));
+    const open = changeable.filter((g) => choice[g] === 0 || isSure(op.reading));
+    const found = await this.agreeing(op, starts, choice, this.formsOf(open, choice), own);
     const worth = ({ agreement, cost }: Option): number => agreement - PRICE * cost;
     const options = found.sort((a, b) => worth(b) - worth(a));
     for (const option of options) this.singles.push({ choice: changed(this.written, option.group, option.form), gain: worth(option) - own });
@@ -203,19 +203,26 @@ class Reconstruction {
     return new Map([...overrides, ...held]);
   }
 
-  private async optionsOf(op: JudgedOp, starts: readonly BatchState[], choice: readonly number[], group: number, own: number): Promise<Option[]> {
+  /** The other forms of some groups, the plainest first, so that time runs out over the others. */
+  private formsOf(groups: readonly number[], choice: readonly number[]): Omit<Option, 'agreement'>[] {
+    const all = groups.flatMap((group) => {
+      const isLookup = (form: number): boolean => form >= (this.task.groups[group]?.forms.length ?? 0);
+      const forms = (this.groups[group]?.forms ?? []).map(({ cost }, form) => ({ group, form, cost }));
+      return forms.filter(({ form, cost }) => form !== 0 && form !== choice[group] && (isLookup(form) || (cost <= MOST_COST && form <= MOST_FORMS)));
+    });
+    return all.sort((a, b) => a.cost - b.cost);
+  }
+
+  private async agreeing(op: JudgedOp, starts: readonly BatchState[], choice: readonly number[], forms: readonly Omit<Option, 'agreement'>[], own: number): Promise<Option[]> {
     const found: Option[] = [];
-    const forms = this.groups[group]?.forms ?? [];
-    for (const [form, { cost }] of forms.entries()) {
-      const isLookup = form >= (this.task.groups[group]?.forms.length ?? 0);
-      if (form === 0 || form === choice[group] || (!isLookup && (cost > MOST_COST || form > MOST_FORMS))) continue;
+    for (const option of forms) {
       await interruptAndCheck(this.task.token);
       if (this.isLate()) break;
-      const overrides = overridesOf(this.groups, changed(choice, group, form));
+      const overrides = overridesOf(this.groups, changed(choice, option.group, option.form));
       if (!overrides) continue;
       const agreement = Math.max(...starts.map((start, s) => op.agreement(op.evaluate(s === 0 ? overrides : this.withHeld(op, overrides), start))));
       this.compared++;
-      if (agreement > own + CHANGED) found.push({ group, form, agreement, cost });
+      if (agreement > own + CHANGED) found.push({ ...option, agreement });
     }
     return found;
   }
@@ -239,9 +246,11 @@ class Reconstruction {
     const differing = state ? op.differing(state) : 0;
     if (!state || differing <= CHANGED) return;
     const { text, path } = this.task.source;
-    const span = [root.origin.span, ...root.origin.calls.toReversed()].find(({ file }) => file === path) ?? root.origin.span;
+    const span = [root.origin.span, ...root.origin.calls.toReversed()].find(({ file }) => file === path);
+    // What comes from a library cannot be mended here.
+    if (!span) return;
     const table = op.table(starts.at(-1) ?? state);
-    const forms = changeable.flatMap((g) => ((best[g] ?? 0) > 0 ? (this.groups[g]?.forms[best[g] ?? 0]?.label ?? []) : []));
+    const forms = changeable.flatMap((g) => ((best[g] ?? 0) > 0 ? this.formText(op, g, best[g] ?? 0) : []));
     this.ops.push({
       span,
       label: root.name ?? labelOf(text, span),
@@ -253,6 +262,13 @@ class Reconstruction {
       reading: forms.length > 0 ? forms.join(', ') : null,
       agreement: { written: bestAgreement(op, starts), read: bestAgreement(op, this.starts(op, best)) },
     });
+  }
+
+  /** A form, with the text that it takes the place of where that is not the op itself. */
+  private formText({ root }: JudgedOp, g: number, form: number): string {
+    const { origin, nodes = [], forms = [] } = this.groups[g] ?? {};
+    const label = forms[form]?.label ?? '';
+    return origin && !nodes.includes(root) ? `${label} for ${labelOf(this.task.source.text, origin.span)}` : label;
   }
 
   /** Later ops are also judged on what the trained model has here, where that is one value. */

@@ -73,8 +73,9 @@ const HELD_OUT = 8;
 const SMALLEST_BATCH = 32;
 /** Steps that training takes at least, where there is time. */
 const STEPS = 800;
-/** The share of the time that reading a start back may take, and the most milliseconds. */
+/** The share of the time that is kept for reading back, the share of what is left that one reading may take, and the most milliseconds. */
 const READING = 0.1;
+const READING_OF_LEFT = 0.3;
 const LONGEST_READING = 5_000;
 /** The share of the time for the start without room. */
 const PLAIN = 0.3;
@@ -134,9 +135,12 @@ type Start = (recipe: WeightTrainingOptions, deadline: number) => Promise<Weight
 /** Training hangs on its draws: it starts again, while there is time for as much again and rows come out wrong. */
 async function bestOfStarts({ deadline, onTrained }: WeightsTask, [first, others]: readonly [StartPlan, StartPlan], start: Start): Promise<WeightTrainingResult> {
   const began = performance.now();
-  const reading = Math.min(LONGEST_READING, READING * (deadline - began));
+  const readUntil = (): number => {
+    const now = performance.now();
+    return Math.min(deadline, now + Math.min(LONGEST_READING, Math.max(READING * (deadline - began), READING_OF_LEFT * (deadline - now))));
+  };
   const isDone = async ({ weights, validation }: WeightTrainingResult, isBest: boolean): Promise<boolean> => {
-    const isRead = await onTrained?.({ weights, isBest }, Math.min(deadline, performance.now() + reading));
+    const isRead = await onTrained?.({ weights, isBest }, readUntil());
     return isRead === true || (isBest && validation.exact === 1);
   };
   let best = await start(first.recipe, began + first.until * (deadline - began));
