@@ -223,7 +223,7 @@ class TaskRun {
     const { source, examples, test, seed } = this.context;
     const program = programOfText(this.context, source.text);
     if (!program) return this.result();
-    const readings = new WeightReadings(this.context, program, this.host, this.options, (groups, choice, batch) => this.acceptForms(source, groups, { choice }, batch, 'weights'));
+    const readings = new WeightReadings(this.context, program, this.host, { ...this.options, deadline: this.deadline }, (groups, choice, batch) => this.acceptForms(source, groups, { choice }, batch, 'weights'));
     const outcome = await repairWeights({
       program,
       source,

@@ -30,7 +30,7 @@ export class WeightReadings {
     private readonly context: RepairContext,
     private readonly program: Program,
     private readonly host: ModelHost,
-    private readonly options: Pick<TaskOptions, 'token' | 'onEvent'>,
+    private readonly options: Pick<TaskOptions, 'token' | 'onEvent'> & { readonly deadline: number },
     /** The last word on a choice that is right on the screened examples. */
     private readonly accept: Accept,
   ) {}
@@ -39,11 +39,13 @@ export class WeightReadings {
   async read({ weights, isBest }: TrainedState, deadline: number): Promise<boolean> {
     const { program, host, context, options } = this;
     options.onEvent({ type: 'said', stage: 'weights', message: 'Reading the trained weights back.' });
+    const before = performance.now();
     const { batch, groups } = (this.library ??= this.prepare());
+    const until = Math.min(options.deadline, deadline + performance.now() - before);
     const verify = (all: readonly OpGroup[], choice: readonly number[]): boolean => isRight(batch, all, choice) && this.accept(all, choice, batch);
     const examples = context.sampled.slice(0, INPUTS);
     try {
-      const result = await survivingDeaths(() => readBack({ program, source: context.source, groups, weights, examples, host, token: options.token, deadline, verify }));
+      const result = await survivingDeaths(() => readBack({ program, source: context.source, groups, weights, examples, host, token: options.token, deadline: until, verify }));
       if (isBest || result.passed > 0 || !this.found) this.found = result;
       return result.passed > 0;
     } catch (error) {
@@ -78,7 +80,7 @@ function isRight(batch: Batch, groups: readonly OpGroup[], choice: readonly numb
 export function readBackLines({ ops, verified, passed }: ReadBack, text: string): string[] {
   const readings = `${verified} ${verified === 1 ? 'reading' : 'readings'}`;
   const head = passed > 0 ? `${passed} of ${readings} ${passed === 1 ? 'is' : 'are'} right on every example.` : verified === 0 ? 'no block reads as another form of its op.' : `none of ${readings} is right on every example.`;
-  const most = [...ops].filter(({ isClear }) => isClear).sort((a, b) => b.changed - a.changed).slice(0, NAMED);
+  const most = [...ops].filter(({ isClear }) => isClear).sort((a, b) => b.changed - a.changed).filter(({ span }, i, all) => all.findIndex((other) => other.span.start === span.start) === i).slice(0, NAMED);
   const blocks = passed > 0 || most.length === 0 ? '' : ` The blocks that changed most: ${most.map((op) => `${placeOf(op, text)}, ${percent(op.changed)} of the positions`).join('; ')}.`;
   return [`Reading the trained weights back: ${head}${blocks}`, ...ops.flatMap((op) => (op.isClear && op.reading !== null ? [readingLine(op, text)] : []))];
 }

@@ -9,7 +9,7 @@ import { compileWeights } from '../numeric/weights/compile.ts';
 import { transformerGraph } from '../numeric/weights/graph.ts';
 import { withClasses } from '../numeric/weights/relax.ts';
 import { withRoom } from '../numeric/weights/room.ts';
-import type { EpochReport, WeightTrainingOptions, WeightTrainingResult } from '../numeric/weights/train.ts';
+import type { Evaluation, EpochReport, WeightTrainingOptions, WeightTrainingResult } from '../numeric/weights/train.ts';
 import { defaultRecipe, trainWeights } from '../numeric/weights/train.ts';
 import { TrainingData } from '../numeric/weights/trainingData.ts';
 import { TOLERANCE } from '../numeric/weights/trainingGraph.ts';
@@ -73,12 +73,13 @@ const HELD_OUT = 8;
 const SMALLEST_BATCH = 32;
 /** Steps that training takes at least, where there is time. */
 const STEPS = 800;
-/** The share of the time that is kept for reading back, the share of what is left that one reading may take, and the most milliseconds. */
+/** The share of the time that one reading may take, that of a good state of what is left, and the most milliseconds. */
 const READING = 0.1;
 const READING_OF_LEFT = 0.3;
+const GOOD = 0.5;
 const LONGEST_READING = 5_000;
 /** The share of the time for the start without room. */
-const PLAIN = 0.3;
+const PLAIN = 0.2;
 /** With fewer there is nothing to hold out, and what a model got right would say nothing. */
 const FEWEST = 40;
 
@@ -135,12 +136,13 @@ type Start = (recipe: WeightTrainingOptions, deadline: number) => Promise<Weight
 /** Training hangs on its draws: it starts again, while there is time for as much again and rows come out wrong. */
 async function bestOfStarts({ deadline, onTrained }: WeightsTask, [first, others]: readonly [StartPlan, StartPlan], start: Start): Promise<WeightTrainingResult> {
   const began = performance.now();
-  const readUntil = (): number => {
+  const readUntil = ({ exact }: Evaluation): number => {
     const now = performance.now();
-    return Math.min(deadline, now + Math.min(LONGEST_READING, Math.max(READING * (deadline - began), READING_OF_LEFT * (deadline - now))));
+    const share = Math.max(READING * (deadline - began), exact >= GOOD ? READING_OF_LEFT * (deadline - now) : 0);
+    return Math.min(deadline, now + Math.min(LONGEST_READING, share));
   };
   const isDone = async ({ weights, validation }: WeightTrainingResult, isBest: boolean): Promise<boolean> => {
-    const isRead = await onTrained?.({ weights, isBest }, readUntil());
+    const isRead = await onTrained?.({ weights, isBest }, readUntil(validation));
     return isRead === true || (isBest && validation.exact === 1);
   };
   let best = await start(first.recipe, began + first.until * (deadline - began));
