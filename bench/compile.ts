@@ -3,8 +3,9 @@
 import fc from 'fast-check';
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import type { Machine } from './machine.ts';
+import { machine, machineText } from './machine.ts';
 import { basePrograms, fileNameOf, sourceOf } from './raspbugs/programs.ts';
 import { quantile } from './raspbugs/statistics.ts';
 import { exportWeights } from '../src/numeric/exportModel.ts';
@@ -60,7 +61,7 @@ function measureTracr(): Record<string, number> | null {
 
 const number = (x: number): string => x.toLocaleString('en', { maximumFractionDigits: 1 });
 
-function markdown(machine: Readonly<Record<string, string>>, rows: readonly Row[], tracr: Record<string, number> | null): string {
+function markdown(on: Machine, rows: readonly Row[], tracr: Record<string, number> | null): string {
   const theirs = ({ program }: Row): string => (tracr?.[program] === undefined ? REPORTED_TRACR : `${number(tracr[program])} s, measured`);
   const lines = rows.map((row) => {
     const { layers, heads, keySize, mlpHidden, dModel, parameters, nonzero } = row.shape;
@@ -70,7 +71,7 @@ function markdown(machine: Readonly<Record<string, string>>, rows: readonly Row[
     '# Compiling the six base programs into transformer weights',
     '',
     `\`npm run bench -- compile\`. Maximal length ${MAX_LENGTH}; median and slowest of ${ROUNDS} runs in one process, the first included, from the program graph to the bytes of the ONNX file.`,
-    Object.entries(machine).map(([key, value]) => `${key}: ${value}`).join('; '),
+    machineText(on),
     '',
     '| program | dialect | median ms | slowest ms | Tracr | layers | heads | key | hidden | d_model | parameters | not 0 | KiB |',
     '|---|---|---|---|---|---|---|---|---|---|---|---|---|',
@@ -80,12 +81,12 @@ function markdown(machine: Readonly<Record<string, string>>, rows: readonly Row[
 }
 
 export function benchCompile(): Promise<void> {
-  const machine = { CPU: `${cpus()[0]?.model.trim() ?? 'unknown'} × ${cpus().length}`, Node: process.version, date: new Date().toISOString().slice(0, 10) };
+  const on = machine();
   const rows = basePrograms.flatMap(({ name, vocabulary: tokens }) => (['rasp', 'tracr'] as const).map((dialect) => measure(name, dialect, tokens)));
   const tracr = measureTracr();
-  const table = markdown(machine, rows, tracr);
+  const table = markdown(on, rows, tracr);
   writeFileSync(new URL('results/compile.md', import.meta.url), table);
-  writeFileSync(new URL('results/compile.json', import.meta.url), `${JSON.stringify({ machine, maxLength: MAX_LENGTH, rows, tracrSeconds: tracr, tracrReported: tracr ? null : REPORTED_TRACR }, null, 2)}\n`);
+  writeFileSync(new URL('results/compile.json', import.meta.url), `${JSON.stringify({ machine: on, maxLength: MAX_LENGTH, rows, tracrSeconds: tracr, tracrReported: tracr ? null : REPORTED_TRACR }, null, 2)}\n`);
   console.log(table);
   return Promise.resolve();
 }

@@ -2,9 +2,10 @@
 // Run: npm run bench -- language
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { generateProgram } from './generatedProgram.ts';
+import type { Machine } from './machine.ts';
+import { machine, machineText } from './machine.ts';
 import { RemoteWorker } from '../src/repair/remote.ts';
 import { completionsAt } from '../src/rasp/service/completion.ts';
 import { foldsOf } from '../src/rasp/service/folding.ts';
@@ -119,9 +120,8 @@ export async function benchLanguage(): Promise<void> {
     warm: { p50: quantile(warm, 0.5), p95: quantile(warm, 0.95) },
     afterEdit: { p50: quantile(afterEdit, 0.5), p95: quantile(afterEdit, 0.95) },
   }));
-  const machine = { cpu: `${cpus()[0]?.model ?? 'unknown'} × ${cpus().length}`, node: process.version, date: new Date().toISOString().slice(0, 10) };
   const lines = text.split('\n').length - 1;
-  const report = { machine, lines, rounds, unit: 'ms', rows };
+  const report = { machine: machine(), lines, rounds, unit: 'ms', rows };
   const folder = new URL('results/', import.meta.url);
   mkdirSync(folder, { recursive: true });
   writeFileSync(new URL('language.json', folder), `${JSON.stringify(report, null, 2)}\n`);
@@ -131,7 +131,7 @@ export async function benchLanguage(): Promise<void> {
 }
 
 interface Report {
-  readonly machine: Readonly<Record<string, string>>;
+  readonly machine: Machine;
   readonly lines: number;
   readonly rounds: number;
   readonly rows: readonly { readonly service: string; readonly warm: Quantiles; readonly afterEdit: Quantiles }[];
@@ -141,13 +141,13 @@ interface Quantiles {
   readonly p95: number;
 }
 
-function markdown({ machine, lines, rows }: Report): string {
+function markdown({ machine: on, lines, rows }: Report): string {
   const row = (service: string, ...numbers: readonly number[]): string => `| ${service} | ${numbers.map((number) => number.toFixed(2)).join(' | ')} |`;
   return [
     '# Language services on a long RASP file',
     '',
     `One generated file of ${lines} lines; ${rounds} calls each, at random names; milliseconds. “Warm”: the file is read already. “After an edit”: a line has been added, so the call reads the whole file anew (parse, scopes; in the worker also tracing and evaluating). The worker rows hold the way to another process and back; everything else is the time that the extension host is busy.`,
-    Object.entries(machine).map(([key, value]) => `${key}: ${value}`).join('; '),
+    machineText(on),
     '',
     '| service | warm p50 | warm p95 | after an edit p50 | after an edit p95 |',
     '| --- | ---: | ---: | ---: | ---: |',

@@ -1,9 +1,10 @@
 // npm run bench -- parallel: time to the patch of harder bugs on one process and on two, side by side in one run.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, totalmem } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { buildSync } from 'esbuild';
+import { builtHost, builtWorker } from './builtHost.ts';
+import type { Machine } from './machine.ts';
+import { machine, machineText } from './machine.ts';
 import type { Bug } from './raspbugs/generate.ts';
 import { stratifiedBugs } from './raspbugs/generate.ts';
 import { basePrograms } from './raspbugs/programs.ts';
@@ -56,7 +57,7 @@ export async function benchParallel(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options });
   const settings = { seed: Number(values.seed), perCell: Number(values['per-cell']), budgetMillis: 1000 * Number(values.budget), examples: Number(values.examples), rounds: Number(values.rounds) };
   const bugs = stratifiedBugs(settings.seed, settings.perCell).filter(({ program, order }) => order >= 3 && PROGRAMS.includes(program));
-  const paths = { host: built('src/runtime/host.ts', 'host.cjs'), worker: built('src/repair/worker.ts', 'worker.cjs') };
+  const paths = { host: builtHost(), worker: builtWorker() };
   const load = loadavg()[0] ?? 0;
   const folder = new URL('bench/results/', root);
   mkdirSync(folder, { recursive: true });
@@ -140,12 +141,6 @@ function distinctExamples(bug: Bug, { seed, examples }: Settings): Example[] {
   return [...found.values()];
 }
 
-function built(entry: string, name: string): string {
-  const outfile = fileURLToPath(new URL(`artifacts/bench/${name}`, root));
-  buildSync({ entryPoints: [fileURLToPath(new URL(entry, root))], outfile, bundle: true, platform: 'node', target: 'node20', format: 'cjs', external: ['onnxruntime-node'], logLevel: 'warning' });
-  return outfile;
-}
-
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length / 2;
@@ -172,18 +167,6 @@ function summarise(rows: readonly Row[]) {
 
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
-function machine(): Record<string, string> {
-  const { dependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { dependencies: Record<string, string> };
-  return {
-    CPU: `${cpus()[0]?.model.trim() ?? 'unknown'} × ${cpus().length}`,
-    memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
-    system: `${process.platform} ${process.arch}`,
-    Node: process.version,
-    'onnxruntime-node': dependencies['onnxruntime-node'] ?? 'unknown',
-    date: new Date().toISOString().slice(0, 10),
-  };
-}
-
 const seconds = (millis: number): string => (Number.isFinite(millis) ? (millis / 1000).toFixed(2) : '–');
 const ratio = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : '–');
 
@@ -191,7 +174,7 @@ const rowText = (row: Row): string[] => [
   row.id, row.repaired ? (row.foundBy ?? '–') : 'not repaired', String(row.steps), String(row.evaluations), seconds(row.millis.one), seconds(row.millis.two), ratio(row.millis.two / row.millis.one), String(row.opened), row.samePatch ? 'yes' : 'no', row.sameEvaluations ? 'yes' : 'no',
 ];
 
-function markdown({ machine: on, load, settings, summary, rows }: { machine: Record<string, string>; load: { before: number; after: number }; settings: Settings & { bugs: number }; summary: ReturnType<typeof summarise>; rows: readonly Row[] }): string {
+function markdown({ machine: on, load, settings, summary, rows }: { machine: Machine; load: { before: number; after: number }; settings: Settings & { bugs: number }; summary: ReturnType<typeof summarise>; rows: readonly Row[] }): string {
   const table = (lines: readonly (readonly string[])[]): string => lines.map((line) => `| ${line.join(' | ')} |`).join('\n');
   const group = (name: string, { bugs, repaired, medianMillis, totalMillis, medianRatio }: ReturnType<typeof summarise>['all']): string[] => [
     name, String(bugs), String(repaired), seconds(medianMillis.one), seconds(medianMillis.two), seconds(totalMillis.one), seconds(totalMillis.two), ratio(medianRatio),
@@ -200,7 +183,7 @@ function markdown({ machine: on, load, settings, summary, rows }: { machine: Rec
     '# Repair on one process and on two',
     '',
     `Time to the patch, seconds, median of ${settings.rounds}; ${rows.length} of ${settings.bugs} bugs of orders 3 to 5 of ${PROGRAMS.join(', ')}, both syntaxes; ${settings.examples} distinct examples each; budget ${settings.budgetMillis / 1000} s; seed ${settings.seed}. Both numbers of processes take turns within one run; the model host is started before the clock, the second process after it.`,
-    Object.entries(on).map(([key, value]) => `${key}: ${value}`).join('; '),
+    machineText(on),
     `Load average (1 minute) before the run ${load.before.toFixed(1)}, after it ${load.after.toFixed(1)}: what else ran leaves less for a second process, which is only started where a processor is idle (“second started”: in how many rounds).`,
     '',
     table([

@@ -1,14 +1,15 @@
 // npm run bench -- weights: repairs generated bugs by training all weights, and takes the recipe apart.
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { buildSync } from 'esbuild';
+import { builtHost } from './builtHost.ts';
+import { machine, machineText } from './machine.ts';
 import type { Bug } from './raspbugs/generate.ts';
 import { programOfText, stratifiedBugs } from './raspbugs/generate.ts';
 import type { BaseProgram } from './raspbugs/programs.ts';
 import { basePrograms } from './raspbugs/programs.ts';
-import { wilson } from './raspbugs/statistics.ts';
+import { quantile, wilson } from './raspbugs/statistics.ts';
 import { WeightPatches } from './weightPatches.ts';
 import { decodeModel } from '../src/onnx/decode.ts';
 import { CompiledModel } from '../src/numeric/compiledRun.ts';
@@ -30,31 +31,34 @@ const options = {
   parts: { type: 'string', default: 'rate,ablation' },
   /** Only bugs of these are run now; what others gave before stays in the report. */
   programs: { type: 'string', default: basePrograms.map(({ name }) => name).join() },
-  'ablation-orders': { type: 'string', default: '1,2' },
-  'ablation-programs': { type: 'string', default: 'hist,reverse' },
+  orders: { type: 'string', default: '1,2,3,4,5' },
+  /** Bugs of each order of each program of the ablation. */
+  'ablation-per-cell': { type: 'string', default: '2' },
+  'ablation-programs': { type: 'string', default: 'hist,reverse,shuffle_dyck' },
+  /** Only these are run now. */
+  variants: { type: 'string', default: '' },
   examples: { type: 'string', default: '16000' },
   'ablation-examples': { type: 'string', default: '4000' },
-  epochs: { type: 'string', default: '20' },
-  'ablation-epochs': { type: 'string', default: '15' },
+  'ablation-epochs': { type: 'string', default: '12' },
   fresh: { type: 'string', default: '5000' },
-  budget: { type: 'string', default: '30' },
-  minutes: { type: 'string', default: '60' },
+  budget: { type: 'string', default: '120' },
+  minutes: { type: 'string', default: '120' },
   afresh: { type: 'boolean', default: false },
   /** A remark on how the run was made, for the report. */
   note: { type: 'string', default: '' },
   out: { type: 'string', default: 'weights' },
 } as const;
 
-/** What the recipes of the ablation change of ours, one thing each; the last is the published one at the same number of steps. */
+/** What the recipes of the ablation change of ours, one thing each; the last is the published one at the same number of epochs. */
 const variants: Readonly<Record<string, Partial<WeightTrainingOptions>>> = {
-  ours: {},
+  'ours, one start': {},
   'attention as compiled': { largestLogit: null },
-  'attention soft, hardened to 4 times': { hardening: 4 },
-  'no room to grow': { room: null },
-  'products not balanced': { balance: false },
-  'learning rate 3e-3': { learningRate: 3e-3 },
+  'largest attention logit 3': { largestLogit: 3 },
+  'largest attention logit 12': { largestLogit: 12 },
+  'attention hardened to 4 times': { hardening: 4 },
+  'learning rate 1e-2': { learningRate: 1e-2 },
   'learning rate 1e-3': { learningRate: 1e-3 },
-  'noise 0.1 on every weight': { noise: 0.1 },
+  'learning rate 1e-4': { learningRate: 1e-4 },
   'squared error': { loss: 'squared' },
   'logits times 4 in the loss': { sharpness: 4 },
   adamw: { optimizer: 'adamw' },
@@ -62,6 +66,9 @@ const variants: Readonly<Record<string, Partial<WeightTrainingOptions>>> = {
   ademamix: { optimizer: 'ademamix' },
   grams: { optimizer: 'grams' },
   diffgrad: { optimizer: 'diffgrad' },
+  'batches of 256': { batch: 256 },
+  'no room to grow': { room: null },
+  'products not balanced': { balance: false },
   'published recipe': publishedRecipe,
 };
 
@@ -70,7 +77,8 @@ interface Run {
   readonly variant: string;
   readonly bug: Bug;
   readonly examples: number;
-  readonly recipe: WeightTrainingOptions;
+  /** null: what `gradlens repair --method weights` does. */
+  readonly recipe: WeightTrainingOptions | null;
 }
 
 interface Measurement {
@@ -97,12 +105,13 @@ export async function benchWeights(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options });
   const seed = Number(values.seed);
   const bugs = stratifiedBugs(seed, Number(values['per-cell']));
-  const programs = values['ablation-programs'].split(',');
-  const orders = values['ablation-orders'].split(',').map(Number);
-  const recipe = (variant: string, epochs: string): WeightTrainingOptions => ({ ...defaultRecipe, ...variants[variant], epochs: Number(epochs) });
+  const ablated = stratifiedBugs(seed, Number(values['ablation-per-cell'])).filter(({ program }) => values['ablation-programs'].split(',').includes(program));
   const runs: Run[] = [
-    ...bugs.map((bug): Run => ({ part: 'rate', variant: 'ours', bug, examples: Number(values.examples), recipe: recipe('ours', values.epochs) })),
-    ...Object.keys(variants).flatMap((variant) => bugs.filter(({ order, program }) => orders.includes(order) && programs.includes(program)).map((bug): Run => ({ part: 'ablation', variant, bug, examples: Number(values['ablation-examples']), recipe: recipe(variant, values['ablation-epochs']) }))),
+    ...bugs.map((bug): Run => ({ part: 'rate', variant: 'weights', bug, examples: Number(values.examples), recipe: null })),
+    // Bug by bug: a run that is stopped has compared all variants on the same bugs.
+    ...ablated.flatMap((bug) => Object.entries(variants).map(([variant, change]): Run => ({
+      part: 'ablation', variant, bug, examples: Number(values['ablation-examples']), recipe: { ...defaultRecipe, ...change, epochs: Number(values['ablation-epochs']) },
+    }))),
   ];
   const store = new Store(values.out, values.afresh);
   const end = performance.now() + 60_000 * Number(values.minutes);
@@ -111,7 +120,7 @@ export async function benchWeights(args: readonly string[]): Promise<void> {
   for (const [i, run] of runs.entries()) {
     const key = keyOf(run, seed);
     if (store.has(key)) continue;
-    const isWanted = values.parts.split(',').includes(run.part) && values.programs.split(',').includes(run.bug.program);
+    const isWanted = values.parts.split(',').includes(run.part) && values.programs.split(',').includes(run.bug.program) && values.orders.split(',').includes(String(run.bug.order)) && (values.variants === '' || values.variants.split(',').includes(run.variant));
     if (performance.now() > end || !isWanted) {
       left++;
       continue;
@@ -123,7 +132,7 @@ export async function benchWeights(args: readonly string[]): Promise<void> {
   host.dispose();
   const wanted = new Set(runs.map((run) => keyOf(run, seed)));
   const measurements = store.all().filter(({ key }) => wanted.has(key));
-  const settings = { seed, bugs: bugs.length, examples: Number(values.examples), epochs: Number(values.epochs), ablationExamples: Number(values['ablation-examples']), ablationEpochs: Number(values['ablation-epochs']), ablationOrders: orders, ablationPrograms: programs, fresh: Number(values.fresh), budgetSeconds: Number(values.budget), notRun: left, note: values.note };
+  const settings = { seed, bugs: bugs.length, examples: Number(values.examples), ablated: ablated.length, ablationExamples: Number(values['ablation-examples']), ablationEpochs: Number(values['ablation-epochs']), ablationPrograms: values['ablation-programs'].split(','), fresh: Number(values.fresh), budgetSeconds: Number(values.budget), notRun: left, note: values.note };
   const text = markdown(measurements, settings);
   const folder = new URL('bench/results/', root);
   mkdirSync(folder, { recursive: true });
@@ -179,7 +188,7 @@ async function measure({ part, variant, bug, examples: count, recipe }: Run, key
   const deadline = started + settings.budgetMillis;
   const patches = part === 'rate' ? new WeightPatches(bug, program, examples, settings.seed, deadline, host) : null;
   const outcome = await repairWeights({
-    program, source: { path: bug.path, text: bug.source }, examples, test: null, host, random, recipe, deadline, token: neverCancelled, onEpoch: () => undefined,
+    program, source: { path: bug.path, text: bug.source }, examples, test: null, host, random, ...(recipe ? { recipe } : {}), deadline, token: neverCancelled, onEpoch: () => undefined,
     ...(patches ? { onTrained: (state, until) => patches.read(state, until) } : {}),
   });
   const millis = Math.round(performance.now() - started);
@@ -214,14 +223,6 @@ async function shareOf(onnx: Uint8Array, rows: readonly Example[], host: ModelHo
   return rows.filter(({ output }, r) => output.every((value, i) => sameValue(outputs[r]?.[i] ?? null, value))).length / rows.length;
 }
 
-function builtHost(): string {
-  const outfile = fileURLToPath(new URL('artifacts/bench/weights-host.cjs', root));
-  buildSync({ entryPoints: [fileURLToPath(new URL('src/runtime/host.ts', root))], outfile, bundle: true, platform: 'node', target: 'node20', format: 'cjs', external: ['onnxruntime-node'], logLevel: 'warning' });
-  return outfile;
-}
-
-const machine = (): Record<string, string> => ({ CPU: `${cpus()[0]?.model.trim() ?? 'unknown'} × ${cpus().length}`, Node: process.version, date: new Date().toISOString().slice(0, 10) });
-
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 function row(name: string, group: readonly Measurement[]): string {
@@ -249,10 +250,9 @@ const published = { hist: '19/46', reverse: '90/268', sort: '64/249', most_freq:
 
 interface Settings {
   readonly examples: number;
-  readonly epochs: number;
+  readonly ablated: number;
   readonly ablationExamples: number;
   readonly ablationEpochs: number;
-  readonly ablationOrders: readonly number[];
   readonly ablationPrograms: readonly string[];
   readonly fresh: number;
   readonly budgetSeconds: number;
@@ -266,18 +266,19 @@ function markdown(measurements: readonly Measurement[], s: Settings): string {
   const rate = measurements.filter(({ part }) => part === 'rate');
   const ablation = measurements.filter(({ part }) => part === 'ablation');
   const reasons = rate.filter(({ reason }) => reason !== null);
+  const epochs = rate.map((m) => m.epochs);
   const reached = new Set(ablation.map(({ variant }) => variant));
   const loads = measurements.map(({ load }) => load).sort((a, b) => a - b);
   return [
     '# Repair by training all weights',
     '',
-    `Generated bugs of six programs, orders 1 to 5, both syntaxes, seed ${s.seed}. What is repaired is a model; "patch read back" counts the bugs whose trained weights could be read back to a patch of the source that is right on all the fresh inputs as well (the method itself also reads a start without room to grow, which this training has not), with its 95 % interval. "Exact" means that the exported ONNX model gets each of ${s.fresh} inputs that no example has exactly right (of a program with few inputs: a fifth of them all); one seed a bug.`,
-    `${Object.entries(machine()).map(([key, value]) => `${key}: ${value}`).join('; ')}; load while it ran: median ${loads[Math.floor(loads.length / 2)] ?? 0}, highest ${loads.at(-1) ?? 0} (other work on the same machine: times are upper bounds).`,
+    `Generated bugs of six programs, orders 1 to 5, both syntaxes, seed ${s.seed}. What is repaired is a model; "patch read back" counts the bugs whose trained weights could be read back to a patch of the source that is right on all the fresh inputs as well, with its 95 % interval (here training goes on after a patch was read; for a user it ends there). "Exact" means that the exported ONNX model gets each of ${s.fresh} inputs that no example has exactly right (of a program with few inputs: a fifth of them all); one seed a bug.`,
+    `${machineText(machine())}; load while it ran: median ${loads[Math.floor(loads.length / 2)] ?? 0}, highest ${loads.at(-1) ?? 0} (other work on the same machine: times are upper bounds).`,
     s.notRun > 0 ? `**${s.notRun} of the runs asked for were left out: the time was up.** Run again to go on.` : 'Every run asked for was done.',
     s.note,
     '',
     '## The method `weights`',
-    `${rate.length} of ${s.bugs} bugs; ${s.examples} distinct examples each, as far as there are so many (an eighth held out for early stopping), at most ${s.epochs} epochs of batches of ${defaultRecipe.batch}, learning rate ${defaultRecipe.learningRate} along a cosine, Adam, clip ${defaultRecipe.clipNorm}, largest attention logit ${defaultRecipe.largestLogit ?? 'as compiled'} at the start, with room to grow (${JSON.stringify(defaultRecipe.room)}); at most ${s.budgetSeconds} s a bug. Published: 40,000 examples, up to 10,000 epochs, learning rate 1e-4.`,
+    `${rate.length} of ${s.bugs} bugs; ${s.examples} distinct examples each, as far as there are so many (an eighth held out for choosing and stopping); at most ${s.budgetSeconds} s a bug. The recipe: batches of ${defaultRecipe.batch}, ${defaultRecipe.optimizer}, learning rate ${defaultRecipe.learningRate} along a cosine, clip ${defaultRecipe.clipNorm}, ${defaultRecipe.loss}; short trials with the largest attention logit at ${defaultRecipe.largestLogit ?? 'its compiled size'} and as compiled say where to go on, the best is trained to the end, then again from 3 where there is time; room to grow (${JSON.stringify(defaultRecipe.room)}). Epochs over all starts together: median ${quantile(epochs, 0.5)}, at most ${Math.max(0, ...epochs)}, of ${s.examples} examples or fewer; steps: median ${quantile(rate.map(({ steps }) => steps), 0.5)}. Published: 40,000 examples, up to 10,000 epochs, learning rate 1e-4.`,
     '',
     head,
     ...basePrograms.map(({ name }) => row(name, rate.filter(({ program }) => program === name))),
@@ -288,7 +289,7 @@ function markdown(measurements: readonly Measurement[], s: Settings): string {
     reasons.length === 0 ? '' : `No model: ${reasons.map(({ id, reason }) => `${id} (${reason ?? ''})`).join('; ')}`,
     '',
     '## What the recipe is made of',
-    `Bugs of ${s.ablationPrograms.join(', ')}, orders ${s.ablationOrders.join(' and ')}; ${s.ablationExamples} examples, ${s.ablationEpochs} epochs, everything else as above but for what is named. "Published recipe": as compiled for training, Adam 1e-4, no softening, no balancing, no decay, at these ${s.ablationEpochs} epochs: far less training than published.`,
+    `${s.ablated} bugs of ${s.ablationPrograms.join(', ')}, orders 1 to 5; ${s.ablationExamples} examples, ${s.ablationEpochs} epochs from one start for every row (where not ${s.budgetSeconds} s end it), everything else as above but for what is named. "Published recipe": as compiled for training, Adam 1e-4, no softening, no balancing, no decay, at these ${s.ablationEpochs} epochs: far less training than published.`,
     '',
     head,
     ...Object.keys(variants).filter((variant) => reached.has(variant)).map((variant) => row(variant, ablation.filter((m) => m.variant === variant))),

@@ -1,8 +1,6 @@
 // npm run bench -- raspbugs: repairs generated bugs with every method and writes what came out.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
 import { cachedSample } from './cachedBugs.ts';
 import { charts } from './charts.ts';
 import type { Bug } from './generate.ts';
@@ -13,6 +11,8 @@ import type { Plan } from './plan.ts';
 import { planOf } from './plan.ts';
 import type { Report } from './report.ts';
 import { markdown, summarise } from './report.ts';
+import { builtHost } from '../builtHost.ts';
+import { machine } from '../machine.ts';
 import { Random } from '../../src/shared/random.ts';
 
 const root = new URL('../../', import.meta.url);
@@ -90,25 +90,6 @@ function json({ machine: on, settings, short, measurements }: Report): string {
 
 function summaries(measurements: readonly Measurement[]): Record<string, unknown> {
   return Object.fromEntries([...new Set(measurements.map(({ method }) => method))].map((method) => [method, summarise(measurements.filter((m) => m.method === method))]));
-}
-
-function machine(): Record<string, string> {
-  const { dependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { dependencies: Record<string, string> };
-  return {
-    CPU: `${cpus()[0]?.model.trim() ?? 'unknown'} × ${cpus().length}`,
-    memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
-    system: `${process.platform} ${process.arch}`,
-    Node: process.version,
-    'onnxruntime-node': dependencies['onnxruntime-node'] ?? 'unknown',
-    date: new Date().toISOString().slice(0, 10),
-  };
-}
-
-/** The model host as the extension ships it. */
-function builtHost(): string {
-  const outfile = fileURLToPath(new URL('artifacts/bench/host.cjs', root));
-  buildSync({ entryPoints: [fileURLToPath(new URL('src/runtime/host.ts', root))], outfile, bundle: true, platform: 'node', target: 'node20', format: 'cjs', external: ['onnxruntime-node'], logLevel: 'warning' });
-  return outfile;
 }
 
 function line(m: Measurement, done: number, total: number): string {

@@ -1,5 +1,7 @@
-// Stage 4: where no patch explains the examples, all weights of the compiled program are trained; a model comes out.
+// Stage 4: where no patch explains the examples, all weights of the compiled program are trained; a model comes out, and what can be read from it.
 import { sameValue } from './batch.ts';
+import type { Course } from './starts.ts';
+import { bestOfStarts } from './starts.ts';
 import type { Example } from './types.ts';
 import type { ModelDescription, ModelSource } from '../numeric/compiledModel.ts';
 import { describedGraph } from '../numeric/compiledModel.ts';
@@ -9,8 +11,8 @@ import { compileWeights } from '../numeric/weights/compile.ts';
 import { transformerGraph } from '../numeric/weights/graph.ts';
 import { withClasses } from '../numeric/weights/relax.ts';
 import { withRoom } from '../numeric/weights/room.ts';
-import type { Evaluation, EpochReport, WeightTrainingOptions, WeightTrainingResult } from '../numeric/weights/train.ts';
-import { defaultRecipe, trainWeights } from '../numeric/weights/train.ts';
+import type { EpochReport, Evaluation, WeightTrainingOptions, WeightTrainingResult } from '../numeric/weights/train.ts';
+import { defaultRecipe, hasConverged, isBetter, trainWeights } from '../numeric/weights/train.ts';
 import { TrainingData } from '../numeric/weights/trainingData.ts';
 import { TOLERANCE } from '../numeric/weights/trainingGraph.ts';
 import type { TransformerWeights } from '../numeric/weights/transformer.ts';
@@ -37,11 +39,11 @@ export interface WeightsTask {
   readonly deadline: number;
   readonly token: CancellationToken;
   readonly onEpoch: (epoch: EpochReport) => void;
-  /** What every start takes; default: one without room to grow, then others with it. */
+  /** Trained once by it; default: ours, from the best of several starts. */
   readonly recipe?: WeightTrainingOptions;
   /**
-   * After each start, with its best state: true where the right program was read from it, so that no other start is
-   * needed. It should end by `deadline`.
+   * With the best state of each start that is read: true where the right program was read from it, so that no other
+   * start is needed. It should end by `deadline`.
    */
   readonly onTrained?: (state: TrainedState, deadline: number) => Promise<boolean>;
 }
@@ -52,7 +54,7 @@ export interface TrainedState {
   readonly isBest: boolean;
 }
 
-/** A transformer that was trained from the program's weights: an ordinary ONNX model, and no patch. */
+/** A transformer that was trained from the program's weights: an ordinary ONNX model. */
 export interface RepairedModel {
   readonly onnx: Uint8Array;
   readonly description: ModelDescription;
@@ -70,7 +72,6 @@ export type WeightsOutcome = { readonly ok: true; readonly model: RepairedModel 
 const MOST_EXAMPLES = 40_000;
 /** One row in so many is held out of the training. */
 const HELD_OUT = 8;
-const SMALLEST_BATCH = 32;
 /** Steps that training takes at least, where there is time. */
 const STEPS = 800;
 /** The share of the time that one reading may take, that of a good state of what is left, and the most milliseconds. */
@@ -78,8 +79,9 @@ const READING = 0.1;
 const READING_OF_LEFT = 0.3;
 const GOOD = 0.5;
 const LONGEST_READING = 5_000;
-/** The share of the time for the start without room. */
+/** The share of the time for the start without room, and its largest attention logit. */
 const PLAIN = 0.2;
+const PLAIN_LOGIT = 3;
 /** With fewer there is nothing to hold out, and what a model got right would say nothing. */
 const FEWEST = 40;
 
@@ -107,60 +109,42 @@ async function train(task: WeightsTask): Promise<WeightsOutcome> {
   const reason = unlearnable(classed, examples);
   if (reason !== null) return { ok: false, reason };
   const data = { training: new TrainingData(training, classed), validation: new TrainingData(validation, classed) };
-  const start = (recipe: WeightTrainingOptions, deadline: number): Promise<WeightTrainingResult> => {
-    const weights = recipe.room ? withRoom(classed, recipe.room, program.output, random) : classed;
-    return trainWeights({ ...data, weights, host, random, token: task.token, deadline, onEpoch: task.onEpoch }, recipe);
-  };
-  const trained = await bestOfStarts(task, recipesOf(task, training.length), start);
+  const once = (own: Course): Promise<WeightTrainingResult> => trainWeights({ ...data, weights: own.weights, deadline: own.deadline, host, random, token: task.token, onEpoch: task.onEpoch }, own.recipe);
+  const trained = await trainedAndRead(task, classed, task.recipe ?? recipeFor(training.length), once);
   return { ok: true, model: await exported(task, trained, examples, { training: training.length, validation: validation.length }) };
 }
 
-/** What one start takes, and the share of the time at which it ends. */
-interface StartPlan {
-  readonly recipe: WeightTrainingOptions;
-  readonly until: number;
-}
-
 /**
- * First without room to grow: such weights train faster and, as everything must happen in the program's own blocks, read
- * back better.
+ * Where the weights are to be read back, a short start without room to grow comes first: it trains faster and, as
+ * everything must happen in the program's own blocks, reads better. A patch ends the training.
  */
-function recipesOf({ recipe, onTrained }: WeightsTask, rows: number): readonly [StartPlan, StartPlan] {
-  const whole = onTrained ? 1 - READING : 1;
-  const roomy = { recipe: recipe ?? recipeFor(rows), until: whole };
-  return [recipe ? roomy : { recipe: { ...roomy.recipe, room: null }, until: PLAIN }, roomy];
-}
-
-type Start = (recipe: WeightTrainingOptions, deadline: number) => Promise<WeightTrainingResult>;
-
-/** Training hangs on its draws: it starts again, while there is time for as much again and rows come out wrong. */
-async function bestOfStarts({ deadline, onTrained }: WeightsTask, [first, others]: readonly [StartPlan, StartPlan], start: Start): Promise<WeightTrainingResult> {
+async function trainedAndRead(task: WeightsTask, classed: TransformerWeights, recipe: WeightTrainingOptions, once: (course: Course) => Promise<WeightTrainingResult>): Promise<WeightTrainingResult> {
+  const { deadline, onTrained, program, random } = task;
   const began = performance.now();
-  const readUntil = ({ exact }: Evaluation): number => {
-    const now = performance.now();
-    const share = Math.max(READING * (deadline - began), exact >= GOOD ? READING_OF_LEFT * (deadline - now) : 0);
-    return Math.min(deadline, now + Math.min(LONGEST_READING, share));
-  };
-  const isDone = async ({ weights, validation }: WeightTrainingResult, isBest: boolean): Promise<boolean> => {
-    const isRead = await onTrained?.({ weights, isBest }, readUntil(validation));
-    return isRead === true || (isBest && validation.exact === 1);
-  };
-  let best = await start(first.recipe, began + first.until * (deadline - began));
-  let done = await isDone(best, true);
-  for (let took = first === others ? performance.now() - began : 0; !done && deadline - performance.now() > took; ) {
-    const before = performance.now();
-    const next = await start(others.recipe, began + others.until * (deadline - began));
-    took = performance.now() - before;
-    const isBest = next.validation.exact > best.validation.exact;
-    if (isBest) best = next;
-    done = await isDone(next, isBest);
-  }
-  return best;
+  const until = (share: number): number => began + share * (deadline - began);
+  const read = async ({ weights, validation }: WeightTrainingResult, isBest: boolean): Promise<boolean> =>
+    (await onTrained?.({ weights, isBest }, readingEnd(validation, began, deadline))) ?? false;
+  const plain = onTrained && !task.recipe ? await once({ weights: classed, recipe: { ...recipe, room: null, largestLogit: PLAIN_LOGIT }, deadline: until(PLAIN) }) : null;
+  if (plain && ((await read(plain, true)) || hasConverged(plain.validation))) return plain;
+  const weights = recipe.room ? withRoom(classed, recipe.room, program.output, random) : classed;
+  const course = { weights, recipe, deadline: onTrained ? until(1 - READING) : deadline };
+  const roomy = task.recipe ? await once(course) : await bestOfStarts({ ...course, train: once });
+  const isBest = !plain || isBetter(roomy.validation, plain.validation);
+  await read(roomy, isBest);
+  const best = isBest ? roomy : plain;
+  return { ...best, epochs: roomy.epochs + (plain?.epochs ?? 0), steps: roomy.steps + (plain?.steps ?? 0) };
 }
 
-/** Few rows are taken in smaller batches and more often, so that there are steps enough. */
+/** A good state is worth more of what is left. */
+function readingEnd({ exact }: Evaluation, began: number, deadline: number): number {
+  const now = performance.now();
+  const millis = Math.max(READING * (deadline - began), exact >= GOOD ? READING_OF_LEFT * (deadline - now) : 0);
+  return Math.min(deadline, now + Math.min(LONGEST_READING, millis));
+}
+
+/** Few rows are taken more often, so that there are steps enough. */
 function recipeFor(rows: number): WeightTrainingOptions {
-  const batch = Math.min(defaultRecipe.batch, Math.max(SMALLEST_BATCH, Math.floor(rows / 8)));
+  const { batch } = defaultRecipe;
   const perEpoch = Math.max(1, Math.floor(rows / batch));
   const epochs = Math.max(defaultRecipe.epochs, Math.ceil(STEPS / perEpoch));
   return { ...defaultRecipe, batch, epochs, patience: Math.ceil(epochs / 2) };

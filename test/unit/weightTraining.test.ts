@@ -161,7 +161,7 @@ describe('training all weights', () => {
   it('repairs hist with a wrong comparison: 99 % of 2,000 fresh inputs exactly right', async () => {
     const given = task(8000);
     const before = given.validation;
-    const result = await trainWeights(given, { ...defaultRecipe, epochs: 20 });
+    const result = await trainWeights(given, { ...defaultRecipe, batch: 256, learningRate: 1e-2, largestLogit: 3, epochs: 20 });
     assert.ok(result.steps <= 620);
     const fresh = rows(2000, new Random(6));
     const { right } = await evaluate(result.weights, fresh);
@@ -189,7 +189,7 @@ describe('training all weights', () => {
   it('stops at once when cancelled, and the host serves the next', async () => {
     const source = new CancellationSource();
     await assert.rejects(trainWeights({ ...task(2000), token: source.token, onEpoch: () => source.cancel() }, defaultRecipe), CancelledError);
-    assert.ok((await trainWeights(task(300), { ...defaultRecipe, epochs: 1 })).steps === 1);
+    assert.ok((await trainWeights(task(300), { ...defaultRecipe, epochs: 1 })).steps === Math.floor(300 / defaultRecipe.batch));
   });
 
   it('is a method of repair: a model that is better than the program on examples that it never saw', async () => {

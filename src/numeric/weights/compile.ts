@@ -30,7 +30,8 @@ export interface CompileOptions {
   readonly causal?: boolean;
   /**
    * Steps over numbers rise all the way from one value to the next, for training: between the values there is a
-   * gradient, and no tolerance of errors. Default: false.
+   * gradient, and no tolerance of errors. Where a map fails, its first argument passes, so that training finds what it
+   * is about. Default: false.
    */
   readonly gradual?: boolean;
 }
@@ -161,7 +162,8 @@ class Compiler {
 
   /** A map is only looked at: what computes it is its consumer, or the readout. */
   private map(node: MapOp): Term {
-    const apply = (args: readonly Value[]): Value | undefined => (args.includes(null) ? null : attempt(() => node.fn.apply(args)));
+    const instead = (args: readonly Value[]): Value | undefined => (this.plan.gradual ? args[0] : undefined);
+    const apply = (args: readonly Value[]): Value | undefined => (args.includes(null) ? null : (attempt(() => node.fn.apply(args)) ?? instead(args)));
     const args = node.args.map((arg) => this.term(arg));
     const fused = join(args, apply, exactKey, FUSED) ?? this.affine(node, args, apply) ?? join(this.computed(node, args), apply, exactKey, UNITS);
     if (!fused) throw explosion(node, args.map(({ values }) => values.length), UNITS);

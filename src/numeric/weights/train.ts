@@ -2,14 +2,13 @@
 import type { Room } from './room.ts';
 import { balanced, perturbed, softened, softening, withScaledLogits } from './relax.ts';
 import type { Feeds, TrainingData } from './trainingData.ts';
-import { FLAT, flatten, partsOf, trainingGraph, unflatten } from './trainingGraph.ts';
+import { FLAT, flatten, trainingGraph, unflatten } from './trainingGraph.ts';
+import type { StepScalars } from './trainingSteps.ts';
+import { TrainingSteps, scalar, vector } from './trainingSteps.ts';
 import type { TransformerWeights } from './transformer.ts';
 import { encodeGraph } from '../../onnx/encode.ts';
-import type { Graph } from '../../onnx/graph.ts';
 import type { OptimizerName } from '../../onnx/optimizers.ts';
-import { adamCorrections, memoryOf, optimizer, trainingStep } from '../../onnx/optimizers.ts';
-import type { ShapeOf } from '../../onnx/rules.ts';
-import { measureShapes } from '../../onnx/shapes.ts';
+import { optimizer } from '../../onnx/optimizers.ts';
 import type { ModelHost, Session } from '../../runtime/client.ts';
 import { survivingDeaths } from '../../runtime/client.ts';
 import type { HostTensor } from '../../runtime/protocol.ts';
@@ -50,8 +49,8 @@ export const publishedRecipe: WeightTrainingOptions = {
 
 /** Ours; `npm run bench -- weights` compares its parts. */
 export const defaultRecipe: WeightTrainingOptions = {
-  optimizer: 'adam', learningRate: 1e-2, decay: true, batch: 256, epochs: 40, patience: 20, clipNorm: 1,
-  largestLogit: 3, hardening: 1, room: { directions: 16, components: 8, hidden: 32, layers: 2 }, balance: true, noise: 0, loss: 'cross-entropy', sharpness: 1,
+  optimizer: 'adam', learningRate: 3e-3, decay: true, batch: 32, epochs: 40, patience: 20, clipNorm: 1,
+  largestLogit: 6, hardening: 1, room: { directions: 16, components: 8, hidden: 32, layers: 2 }, balance: true, noise: 0, loss: 'cross-entropy', sharpness: 1,
 };
 
 export interface WeightTrainingTask {
@@ -89,9 +88,7 @@ export interface WeightTrainingResult {
   readonly steps: number;
 }
 
-/** Steps, and about how many milliseconds, that one message to the host takes together: what its death can cost. */
-const CHUNK = 40;
-const CHUNK_MILLIS = 1000;
+const CONVERGED = 3e-4;
 const EVALUATION_BATCH = 1024;
 
 /**
@@ -109,44 +106,33 @@ export async function trainWeights(task: WeightTrainingTask, options: WeightTrai
 }
 
 /** Where training starts: the compiled transformer, made trainable as the recipe says. */
-function relaxed(weights: TransformerWeights, { largestLogit, balance }: WeightTrainingOptions): TransformerWeights {
+export function relaxed(weights: TransformerWeights, { largestLogit, balance }: Pick<WeightTrainingOptions, 'largestLogit' | 'balance'>): TransformerWeights {
   const soft = largestLogit === null ? weights : softened(weights, softening(largestLogit));
   return balance ? balanced(soft) : soft;
 }
 
-interface State {
-  readonly tensors: Readonly<Record<string, HostTensor>>;
-  readonly steps: number;
-}
-
 class WeightTraining {
   private readonly started = performance.now();
-  private chunk = 4;
-  private state: State;
   private best: { readonly theta: Float32Array; readonly scale: number; readonly validation: Evaluation; readonly epoch: number } | null = null;
-  private readonly memories: readonly string[];
   private readonly validationFeeds: readonly Feeds[];
 
   private constructor(
     private readonly task: WeightTrainingTask,
     private readonly options: WeightTrainingOptions,
     private readonly start: TransformerWeights,
-    private readonly step: Session,
+    private readonly steps: TrainingSteps,
     private readonly forward: Session,
   ) {
-    this.memories = memoryOf(optimizer(options.optimizer)).map((memory) => `${memory}/${FLAT}`);
     this.validationFeeds = task.validation.batches(EVALUATION_BATCH);
-    const theta = perturbed(flatten(start), options.noise, task.random);
-    this.state = { steps: 0, tensors: { [FLAT]: vector(theta), ...Object.fromEntries(this.memories.map((name) => [name, vector(new Float32Array(theta.length))])) } };
   }
 
   static async open(task: WeightTrainingTask, options: WeightTrainingOptions): Promise<WeightTraining> {
+    const { training, host, token } = task;
     const soft = relaxed(task.weights, options);
+    const weights = unflatten(soft, perturbed(flatten(soft), options.noise, task.random));
     const graph = trainingGraph(soft, options);
-    const shapes = await shapesOf(graph, task);
-    const step = trainingStep(graph, { loss: 'loss', parameters: [FLAT], parts: { [FLAT]: partsOf(soft) }, shapes, optimizer: optimizer(options.optimizer), clipNorm: options.clipNorm });
-    const forward = await task.host.createSession(encodeGraph(graph));
-    return new WeightTraining(task, options, soft, await task.host.createSession(encodeGraph(step)), forward);
+    const steps = await TrainingSteps.open({ graph, weights, training, host, optimizer: optimizer(options.optimizer), clipNorm: options.clipNorm, ...(token ? { token } : {}) });
+    return new WeightTraining(task, options, soft, steps, await host.createSession(encodeGraph(graph)));
   }
 
   async run(): Promise<WeightTrainingResult> {
@@ -159,11 +145,11 @@ class WeightTraining {
     const { best } = this;
     if (!best) throw new RangeError('nothing was evaluated');
     const weights = withScaledLogits(unflatten(this.start, best.theta), best.scale);
-    return { weights, validation: best.validation, epochs: best.epoch, steps: this.state.steps };
+    return { weights, validation: best.validation, epochs: best.epoch, steps: this.steps.count };
   }
 
   async dispose(): Promise<void> {
-    await this.step.release();
+    await this.steps.dispose();
     await this.forward.release();
   }
 
@@ -173,7 +159,7 @@ class WeightTraining {
   }
 
   private isDone(epoch: number, patience: number): boolean {
-    return this.best !== null && epoch - this.best.epoch > patience;
+    return this.best !== null && (epoch - this.best.epoch > patience || hasConverged(this.best.validation));
   }
 
   /** All rows once, in a new order; the mean loss. */
@@ -184,27 +170,17 @@ class WeightTraining {
     const count = Math.floor(training.rows / size);
     const losses: number[] = [];
     for (let from = 0; from < count && !(from > 0 && this.isLate()); ) {
-      const steps = Math.min(this.chunk, count - from);
+      const steps = Math.min(this.steps.chunk, count - from);
       const chunk = Array.from({ length: steps }, (_, i) => order.slice((from + i) * size, (from + i + 1) * size));
-      losses.push(...(await this.steps(chunk, epoch - 1, from, count)));
+      const first = from;
+      losses.push(...(await this.steps.run(chunk, (i) => this.scalars(this.progress(epoch - 1 + (first + i) / count)))));
       from += steps;
     }
     return losses.reduce((a, b) => a + b, 0) / losses.length;
   }
 
-  private async steps(chunk: readonly (readonly number[])[], epoch: number, from: number, count: number): Promise<number[]> {
-    const steps = chunk.map((rows, i): Feeds => {
-      const progress = this.progress(epoch + (from + i) / count);
-      const { correction1, correction2 } = adamCorrections(this.state.steps + i + 1, optimizer(this.options.optimizer));
-      const scalars = { logitScale: this.logitScale(progress), learningRate: this.learningRate(progress), correction1, correction2 };
-      return { ...this.task.training.batch(rows), ...Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, scalar(value)])) };
-    });
-    const carry = Object.fromEntries([FLAT, ...this.memories].map((name) => [name, `next/${name}`]));
-    const before = performance.now();
-    const { state, outputs } = await survivingDeaths(() => this.step.iterate({ state: this.state.tensors, steps, carry, outputs: ['loss'] }, this.task.token));
-    this.chunk = Math.max(1, Math.min(CHUNK, Math.floor((CHUNK_MILLIS * chunk.length) / (performance.now() - before))));
-    this.state = { tensors: state, steps: this.state.steps + chunk.length };
-    return outputs.map(({ loss }) => Number(loss?.data[0]));
+  private scalars(progress: number): StepScalars {
+    return { logitScale: this.logitScale(progress), learningRate: this.learningRate(progress) };
   }
 
   /** From 0 to 1, by epochs or by time, whichever is further: schedules end in time. */
@@ -224,13 +200,12 @@ class WeightTraining {
   }
 
   private async validate(epoch: number, loss: number, scale: number): Promise<void> {
-    const theta = this.state.tensors[FLAT];
-    if (!theta) throw new RangeError('the weights are missing');
-    const validation = await this.evaluate(theta, scale);
+    const { theta } = this.steps;
+    const validation = await this.evaluate(vector(theta), scale);
     if (!this.best || isBetter(validation, this.best.validation)) {
-      this.best = { theta: Float32Array.from(theta.data as Float32Array), scale, validation, epoch };
+      this.best = { theta: Float32Array.from(theta), scale, validation, epoch };
     }
-    this.task.onEpoch?.({ epoch, steps: this.state.steps, loss: Number.isNaN(loss) ? validation.loss : loss, validation });
+    this.task.onEpoch?.({ epoch, steps: this.steps.count, loss: Number.isNaN(loss) ? validation.loss : loss, validation });
   }
 
   private async evaluate(theta: HostTensor, scale: number): Promise<Evaluation> {
@@ -246,23 +221,7 @@ class WeightTraining {
   }
 }
 
-const isBetter = (a: Evaluation, b: Evaluation): boolean => a.exact > b.exact || (a.exact === b.exact && a.loss < b.loss);
+/** Every held-out row is right, and none of them narrowly. */
+export const hasConverged = ({ exact, loss }: Evaluation): boolean => exact === 1 && loss < CONVERGED;
 
-const scalar = (value: number): HostTensor => ({ type: 'float32', dims: [], data: Float32Array.of(value) });
-const vector = (data: Float32Array): HostTensor => ({ type: 'float32', dims: [data.length], data });
-
-/** Two batches of different sizes; lengths never change within one training. */
-function shapesOf(graph: Graph, { training, weights, host }: WeightTrainingTask): Promise<ShapeOf> {
-  const theta = vector(flatten(weights));
-  const feeds = (data: TrainingData, rows: number): Record<string, HostTensor> => ({
-    ...data.batch(Array.from({ length: rows }, () => 0)), [FLAT]: theta, logitScale: scalar(1),
-  });
-  return measureShapes(graph, [feeds(training, 1), feeds(training, 2)], async (model, inputs) => {
-    const session = await host.createSession(model, { optimization: 'disabled' });
-    try {
-      return await session.run(inputs);
-    } finally {
-      await session.release();
-    }
-  });
-}
+export const isBetter = (a: Evaluation, b: Evaluation): boolean => a.exact > b.exact || (a.exact === b.exact && a.loss < b.loss);
