@@ -46,7 +46,7 @@ export interface ReadOp {
   readonly isClear: boolean;
   /** How often the op gave the commonest result of its arguments; null where it has no table of its own. */
   readonly consistency: number | null;
-  /** The form that agrees best; null where none agrees better than what is written. */
+  /** The form that it has in the reading that passed, else in the one that agrees best; null where that is the one written. */
   readonly reading: string | null;
   /** Of what is written and of the reading. */
   readonly agreement: { readonly written: number; readonly read: number };
@@ -90,7 +90,7 @@ export async function readBack(task: ReadBackTask): Promise<ReadBack> {
   return new Reconstruction(task, readings).run();
 }
 
-/** The first program order of ops, with the changes decided so far. */
+/** What the ops read so far may do. */
 interface Hypothesis {
   readonly choice: readonly number[];
   /** Agreements so far, less what the forms cost. */
@@ -111,10 +111,11 @@ class Reconstruction {
   /** Single changes for the op that is read. */
   private singles: { readonly choice: readonly number[]; readonly gain: number }[] = [];
   private readonly tried: Set<string>;
-  private readonly ops: ReadOp[] = [];
   private readonly held = new Map<Node, Override>();
   private compared = 0;
   private passed = 0;
+  /** The first choice that passed. */
+  private right: readonly number[] | null = null;
   private opDeadline = Number.POSITIVE_INFINITY;
 
   constructor(
@@ -133,15 +134,17 @@ class Reconstruction {
    */
   async run(): Promise<ReadBack> {
     let beam: readonly Hypothesis[] = [{ choice: this.written, score: 0 }];
+    const reports: ((right: readonly number[] | null) => readonly ReadOp[])[] = [];
     for (const [place, op] of this.judged.entries()) {
       const changeable = this.changeable(op, place);
       this.opDeadline = performance.now() + (this.task.deadline - performance.now()) / Math.max(1, this.judged.slice(place).filter(({ reading }) => weightOf(reading) > 0).length);
-      if (this.passed === 0 && weightOf(op.reading) > 0) beam = await this.advanced(beam, op, changeable);
-      this.report(op, changeable, beam[0]?.choice ?? this.written);
-      if (this.passed === 0) await this.verify(beam);
+      if (!this.right && weightOf(op.reading) > 0) beam = await this.advanced(beam, op, changeable);
+      const best = beam[0]?.choice ?? this.written;
+      reports.push((right) => this.report(op, changeable, right ?? best));
+      if (!this.right) await this.verify(beam);
       this.hold(op.reading);
     }
-    return { ops: this.ops, compared: this.compared, verified: this.tried.size - 1, passed: this.passed };
+    return { ops: reports.flatMap((report) => report(this.right)), compared: this.compared, verified: this.tried.size - 1, passed: this.passed };
   }
 
   private isLate(): boolean {
@@ -238,20 +241,19 @@ class Reconstruction {
     this.groups = this.groups.map((each, i) => (i === g ? { ...each, forms: [...each.forms, form] } : each));
   }
 
-  /** What changed of the program as written, and what the best hypothesis so far makes of it. */
-  private report(op: JudgedOp, changeable: readonly number[], best: readonly number[]): void {
+  /** What changed of the program as written, and what a choice makes of it; nothing where nothing changed. */
+  private report(op: JudgedOp, changeable: readonly number[], choice: readonly number[]): readonly ReadOp[] {
     const { reading, root } = op;
     const starts = this.starts(op, this.written);
     const [state] = starts;
-    const differing = state ? op.differing(state) : 0;
-    if (!state || differing <= CHANGED) return;
     const { text, path } = this.task.source;
-    const span = [root.origin.span, ...root.origin.calls.toReversed()].find(({ file }) => file === path);
     // What comes from a library cannot be mended here.
-    if (!span) return;
+    const span = [root.origin.span, ...root.origin.calls.toReversed()].find(({ file }) => file === path);
+    const differing = state ? op.differing(state) : 0;
+    if (!state || !span || differing <= CHANGED) return [];
     const table = op.table(starts.at(-1) ?? state);
-    const forms = changeable.flatMap((g) => ((best[g] ?? 0) > 0 ? this.formText(op, g, best[g] ?? 0) : []));
-    this.ops.push({
+    const forms = changeable.flatMap((g) => ((choice[g] ?? 0) > 0 ? this.formText(op, g, choice[g] ?? 0) : []));
+    return [{
       span,
       label: root.name ?? labelOf(text, span),
       kind: reading.kind,
@@ -260,8 +262,8 @@ class Reconstruction {
       isClear: weightOf(reading) > 0,
       consistency: table && consistencyOf(table),
       reading: forms.length > 0 ? forms.join(', ') : null,
-      agreement: { written: bestAgreement(op, starts), read: bestAgreement(op, this.starts(op, best)) },
-    });
+      agreement: { written: bestAgreement(op, starts), read: bestAgreement(op, this.starts(op, choice)) },
+    }];
   }
 
   /** A form, with the text that it takes the place of where that is not the op itself. */
@@ -289,7 +291,9 @@ class Reconstruction {
       if (this.tried.has(key)) continue;
       this.tried.add(key);
       await interruptAndCheck(this.task.token);
-      if (this.task.verify(this.groups, choice)) this.passed++;
+      if (!this.task.verify(this.groups, choice)) continue;
+      this.passed++;
+      this.right ??= choice;
     }
   }
 }

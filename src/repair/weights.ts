@@ -79,9 +79,9 @@ const READING = 0.1;
 const READING_OF_LEFT = 0.3;
 const GOOD = 0.5;
 const LONGEST_READING = 5_000;
-/** The share of the time for the start without room, and its largest attention logit. */
+/** The share of the time for the start without room, and its largest attention logit: it may well learn its selectors anew. */
 const PLAIN = 0.2;
-const PLAIN_LOGIT = 3;
+const PLAIN_LOGIT = 1;
 /** With fewer there is nothing to hold out, and what a model got right would say nothing. */
 const FEWEST = 40;
 
