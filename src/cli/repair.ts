@@ -172,7 +172,7 @@ function humanLines(result: RepairResult, { examples, budgetMillis = 60_000 }: R
 }
 
 function headline({ status, method, model, millis, evaluations, provider, trajectory }: RepairResult, rows: number, budgetMillis: number): string {
-  const effort = `${(millis / 1000).toFixed(1)} s, ${evaluations} candidates, gradients on ${provider}`;
+  const effort = `${(millis / 1000).toFixed(1)} s, ${evaluations} ${method === 'weights' ? 'training steps' : 'candidates'}, gradients on ${provider}`;
   if (status === 'repaired') return `Repaired: right on all ${rows} examples (found by ${method ?? 'search'}; ${effort}).`;
   if (model) {
     const heldOut = `${percent(model.exact.validation)} of ${model.rows.validation} held-out examples exactly right`;
