@@ -77,7 +77,7 @@ function isRight(batch: Batch, groups: readonly OpGroup[], choice: readonly numb
 }
 
 /** One line about the whole, then one for each op that a reading explains better than the source does. */
-export function readBackLines({ ops, verified, passed }: ReadBack, text: string): string[] {
+function readBackLines({ ops, verified, passed }: ReadBack, text: string): string[] {
   const readings = `${verified} ${verified === 1 ? 'reading' : 'readings'}`;
   const head = passed > 0 ? `${passed} of ${readings} ${passed === 1 ? 'is' : 'are'} right on every example.` : verified === 0 ? 'no block reads as another form of its op.' : `none of ${readings} is right on every example.`;
   const most = [...ops].filter(({ isClear }) => isClear).sort((a, b) => b.changed - a.changed).filter(({ span }, i, all) => all.findIndex((other) => other.span.start === span.start) === i).slice(0, NAMED);

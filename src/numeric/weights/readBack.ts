@@ -242,7 +242,7 @@ export function split(numbers: Float32Array, alone: number): { readonly relation
     const between = ((i * (sorted.length - i)) / sorted.length) * gap ** 2;
     if (between > best) [best, threshold, apart] = [between, ((sorted[i] ?? 0) + (sorted[i - 1] ?? 0)) / 2, gap];
   }
-  // A head that attends to nothing but BOS has no say: that it selects nothing is told from a head that died by nobody.
+  // A head that selects nothing looks like one that training has broken: it is not clear.
   if (apart < APART) {
     const all = sum / sorted.length >= alone - APART ? 1 : 0;
     return { relation: new Uint8Array(numbers.length).fill(all), clarity: all };
