@@ -30,7 +30,7 @@ export function charts(name: string, measurements: readonly Measurement[]): { re
 
 export function ratesByOrder(measurements: readonly Measurement[]): Chart {
   const methods = methodsOf(measurements);
-  const groups = [...ORDERS.map((order) => ({ text: `order ${order}`, keep: (m: Measurement) => m.order === order })), { text: 'all', keep: () => true }];
+  const groups = [...ORDERS.map((order) => ({ text: String(order), keep: (m: Measurement) => m.order === order })), { text: 'all', keep: () => true }];
   const step = 0.8 / methods.length;
   return {
     title: 'Bugs repaired, by number of mistakes (order)',
@@ -69,18 +69,19 @@ export function repairsOverTime(measurements: readonly Measurement[]): Chart {
     y: { ...rateAxis, label: 'share of bugs repaired exactly' },
     legend: methods.map((method): LegendEntry => ({ text: method, style: styleOf(method), line: true })),
     notes: [],
-    draw: (area) => methods.map((method) => element('path', { d: steps(area, x, measurements.filter((m) => m.method === method)), ...strokeOf(styleOf(method)) })),
+    draw: (area) => methods.flatMap((method) => staircase(area, x, measurements.filter((m) => m.method === method), styleOf(method))),
   };
 }
 
 const foundMillis = ({ firstMillis, millis }: Measurement): number => firstMillis ?? millis;
 
-/** A staircase: up at each repair's time, level to the end of the axis. */
-function steps(area: PlotArea, x: Axis, group: readonly Measurement[]): string {
+/** Up at each repair's time, level to the end of the axis, and there the method's mark. */
+function staircase(area: PlotArea, x: Axis, group: readonly Measurement[], style: Style): string[] {
   const times = group.filter(isFixed).map((m) => Math.max(x.from, foundMillis(m) / 1000)).sort((a, b) => a - b);
   const at = (value: number): string => value.toFixed(1);
   const path = times.map((time, i) => `H${at(area.x(time))}V${at(area.y((i + 1) / group.length))}`);
-  return `M${at(area.left)} ${at(area.bottom)}${path.join('')}H${at(area.right)}`;
+  const line = `M${at(area.left)} ${at(area.bottom)}${path.join('')}H${at(area.right)}`;
+  return [element('path', { d: line, ...strokeOf(style) }), marker(style, area.right, area.y(times.length / group.length))];
 }
 
 export interface Pair {

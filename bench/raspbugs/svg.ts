@@ -23,13 +23,13 @@ export interface Style {
 
 export const styles: readonly Style[] = [
   { colour: '#000000', dash: '', mark: 'circle' },
-  { colour: '#0072b2', dash: '', mark: 'square' },
-  { colour: '#009e73', dash: '8 3', mark: 'triangle' },
-  { colour: '#cc79a7', dash: '8 3 2 3', mark: 'diamond' },
+  { colour: '#0072b2', dash: '6 3', mark: 'square' },
+  { colour: '#009e73', dash: '12 3', mark: 'triangle' },
+  { colour: '#cc79a7', dash: '9 3 2 3', mark: 'diamond' },
   { colour: '#d55e00', dash: '2 3', mark: 'square' },
-  { colour: '#e69f00', dash: '10 4', mark: 'circle' },
-  { colour: '#56b4e9', dash: '4 3', mark: 'triangle' },
-  { colour: '#7f7f7f', dash: '1 2', mark: 'diamond' },
+  { colour: '#e69f00', dash: '9 3 2 3 2 3', mark: 'circle' },
+  { colour: '#56b4e9', dash: '4 4', mark: 'triangle' },
+  { colour: '#7f7f7f', dash: '1 3', mark: 'diamond' },
 ];
 
 export const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
@@ -144,8 +144,9 @@ function axes(area: PlotArea, x: Axis, y: Axis): string[] {
 }
 
 function legendEntry({ text, style, line }: LegendEntry, x: number, y: number): string[] {
-  const stroke = element('line', { x1: x, x2: x + 32, y1: y - 4, y2: y - 4, ...strokeOf(style) });
-  return [...(line ? [stroke] : []), ...(line ? [] : [marker(style, x + 16, y - 4)]), label(x + 42, y, text)];
+  // Long enough that the longest dash is seen twice.
+  const stroke = element('line', { x1: x, x2: x + 46, y1: y - 4, y2: y - 4, ...strokeOf(style) });
+  return [...(line ? [stroke, marker(style, x + 46, y - 4)] : [marker(style, x + 23, y - 4)]), label(x + 58, y, text)];
 }
 
 export function strokeOf({ colour, dash }: Style, width = 2): Attributes {

@@ -1,13 +1,14 @@
 // Draw: the attention and the flow of values of the s-op or selector at the cursor, in a panel; the loop's draw comes here too.
 import * as vscode from 'vscode';
-import { dialectOfDocument, rangeOf } from './documents.ts';
+import { rangeOf } from './documents.ts';
+import { PagePanel } from './pagePanel.ts';
+import { programAt, showSource } from './programAt.ts';
 import { saveFile } from './saveFile.ts';
 import type { Services } from './services.ts';
-import { pageHtml, pageOptions } from './webviewPage.ts';
 import type { Span } from '../rasp/diagnostic.ts';
 import { commands, drawPanel } from '../shared/contributions.ts';
 import type { Drawing } from '../shared/drawing.ts';
-import type { DrawState, FromDrawPage } from '../shared/drawMessages.ts';
+import type { DrawState, FromDrawPage, ToDrawPage } from '../shared/drawMessages.ts';
 import { isFromDrawPage } from '../shared/drawMessages.ts';
 
 interface Shown {
@@ -17,12 +18,20 @@ interface Shown {
 }
 
 export class DrawPanel implements vscode.Disposable {
-  private panel: vscode.WebviewPanel | null = null;
+  private readonly panel: PagePanel<FromDrawPage>;
   private shown: Shown | null = null;
   private problem = vscode.l10n.t('Nothing is drawn yet. Put the cursor on an s-op or a selector and run “GradLens: Draw”.');
   private readonly subscription: vscode.Disposable;
 
   constructor(private readonly services: Services) {
+    this.panel = new PagePanel(services.extensionUri, {
+      viewType: drawPanel,
+      page: 'draw',
+      title: vscode.l10n.t('GradLens Drawing'),
+      isMessage: isFromDrawPage,
+      onMessage: (message) => this.onMessage(message),
+      onVisible: () => this.post(),
+    });
     this.subscription = vscode.commands.registerCommand(commands.draw, () => this.drawAtCursor());
   }
 
@@ -38,20 +47,12 @@ export class DrawPanel implements vscode.Disposable {
   }
 
   private async drawAtCursor(): Promise<void> {
-    const editor = vscode.window.activeTextEditor;
-    const dialect = editor && dialectOfDocument(editor.document);
-    if (!editor || !dialect) {
-      void vscode.window.showInformationMessage(vscode.l10n.t('Open a RASP program (.rasp, or a Python file that imports tracr) first.'));
-      return;
-    }
-    if (!vscode.workspace.isTrusted) {
-      void vscode.window.showInformationMessage(vscode.l10n.t('A drawing runs the program, so it needs a trusted workspace.'));
-      return;
-    }
-    const { document, selection } = editor;
+    const program = await programAt(vscode.l10n.t('A drawing runs the program, so it needs a trusted workspace.'));
+    if (!program) return;
+    const { document, dialect, offset } = program;
     const file = { path: document.uri.fsPath, text: document.getText(), dialect };
     try {
-      const reply = await this.services.checker.call({ type: 'draw', file, offset: document.offsetAt(selection.active) });
+      const reply = await this.services.checker.call({ type: 'draw', file, offset });
       if (reply.type !== 'drawn') return;
       this.take(document, reply.result);
     } catch (error) {
@@ -72,29 +73,13 @@ export class DrawPanel implements vscode.Disposable {
   }
 
   private reveal(): void {
-    if (this.panel) this.panel.reveal(undefined, true);
-    else this.open();
+    this.panel.reveal();
     this.post();
   }
 
-  private open(): void {
-    const { extensionUri } = this.services;
-    const title = vscode.l10n.t('GradLens Drawing');
-    const panel = vscode.window.createWebviewPanel(drawPanel, title, { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true }, pageOptions(extensionUri));
-    panel.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'icon.svg');
-    panel.webview.html = pageHtml(panel.webview, extensionUri, 'draw', title);
-    panel.webview.onDidReceiveMessage((message: unknown) => {
-      if (isFromDrawPage(message)) void this.onMessage(message);
-    });
-    panel.onDidChangeViewState(() => {
-      if (panel.visible) this.post();
-    });
-    panel.onDidDispose(() => (this.panel = null));
-    this.panel = panel;
-  }
-
   private post(): void {
-    void this.panel?.webview.postMessage({ type: 'snapshot', state: this.state });
+    const message: ToDrawPage = { type: 'snapshot', state: this.state };
+    void this.panel.post(message);
   }
 
   private onMessage(message: FromDrawPage): unknown {
@@ -104,19 +89,17 @@ export class DrawPanel implements vscode.Disposable {
       case 'export':
         return saveFile(`${this.shown?.drawing.name ?? 'drawing'}.svg`, { SVG: ['svg'] }, new TextEncoder().encode(message.svg));
       case 'source':
-        return this.showSource();
+        return this.shown?.source && this.showSource(this.shown.source);
     }
   }
 
-  private async showSource(): Promise<void> {
-    const source = this.shown?.source;
-    if (!source) return;
-    const document = await vscode.workspace.openTextDocument(source.uri);
-    await vscode.window.showTextDocument(document, { viewColumn: vscode.ViewColumn.One, selection: rangeOf(document, source.span) });
+  private async showSource({ uri, span }: NonNullable<Shown['source']>): Promise<void> {
+    const document = await vscode.workspace.openTextDocument(uri);
+    await showSource(document, rangeOf(document, span));
   }
 
   dispose(): void {
     this.subscription.dispose();
-    this.panel?.dispose();
+    this.panel.dispose();
   }
 }

@@ -1,18 +1,13 @@
 // Export as ONNX model: compiles the program at the cursor in a process of its own and saves it where the user says.
 import * as vscode from 'vscode';
-import { dialectOfDocument } from './documents.ts';
+import type { ProgramAt } from './programAt.ts';
+import { programAt } from './programAt.ts';
 import { saveFile } from './saveFile.ts';
 import type { Services } from './services.ts';
 import type { ModelAnswer } from '../repair/transformerRequest.ts';
 import { CancelledError } from '../shared/cancellation.ts';
 import { commands } from '../shared/contributions.ts';
 import type { TransformerSettings } from '../shared/transformerMessages.ts';
-
-export interface ProgramAt {
-  readonly document: vscode.TextDocument;
-  /** Where in the document the program is. */
-  readonly offset: number;
-}
 
 export function registerModelExport(services: Services): vscode.Disposable {
   return vscode.commands.registerCommand(commands.compile, async (uri?: unknown, offset?: unknown) => {
@@ -21,25 +16,13 @@ export function registerModelExport(services: Services): vscode.Disposable {
   });
 }
 
-/** The program that a command is about: the one that a lens names, else the one at the cursor; the user is told if there is none. */
-export async function programToCompile(uri: unknown, offset: unknown): Promise<ProgramAt | undefined> {
-  const editor = vscode.window.activeTextEditor;
-  const document = uri instanceof vscode.Uri ? await vscode.workspace.openTextDocument(uri) : editor?.document;
-  if (!document || !dialectOfDocument(document)) {
-    void vscode.window.showInformationMessage(vscode.l10n.t('Open a RASP program (.rasp, or a Python file that imports tracr) first.'));
-    return undefined;
-  }
-  if (!vscode.workspace.isTrusted) {
-    void vscode.window.showInformationMessage(vscode.l10n.t('Compiling runs the program, so it needs a trusted workspace.'));
-    return undefined;
-  }
-  const cursor = editor?.document === document ? document.offsetAt(editor.selection.active) : document.getText().length;
-  return { document, offset: typeof offset === 'number' ? offset : cursor };
-}
+/** The program that a command which compiles is about; the user is told if there is none. */
+export const programToCompile = (uri: unknown, offset: unknown): Promise<ProgramAt | undefined> =>
+  programAt(vscode.l10n.t('Compiling runs the program, so it needs a trusted workspace.'), uri, offset);
 
 /** @param settings null: as the examples suggest. @returns where the model was saved */
-export async function saveModel(services: Services, { document, offset }: ProgramAt, settings: TransformerSettings | null): Promise<vscode.Uri | undefined> {
-  const answer = await compiled(services, { document, offset }, settings);
+export async function saveModel(services: Services, program: ProgramAt, settings: TransformerSettings | null): Promise<vscode.Uri | undefined> {
+  const answer = await compiled(services, program, settings);
   if (!answer) return undefined;
   if (!answer.ok) {
     const { message, place } = answer.problem;
@@ -54,9 +37,7 @@ export async function saveModel(services: Services, { document, offset }: Progra
   return target;
 }
 
-async function compiled(services: Services, { document, offset }: ProgramAt, settings: TransformerSettings | null): Promise<ModelAnswer | undefined> {
-  const dialect = dialectOfDocument(document);
-  if (!dialect) return undefined;
+async function compiled(services: Services, { document, dialect, offset }: ProgramAt, settings: TransformerSettings | null): Promise<ModelAnswer | undefined> {
   const worker = services.startWorker('model export');
   const file = { path: document.uri.fsPath, text: document.getText(), dialect };
   try {

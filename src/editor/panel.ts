@@ -1,9 +1,9 @@
 // The repair panel: shows one run as it goes, and asks for what its buttons say.
 import * as vscode from 'vscode';
+import { PagePanel } from './pagePanel.ts';
 import type { RepairRun } from './repairRun.ts';
 import { outputText } from './repairRun.ts';
 import type { Services } from './services.ts';
-import { pageHtml, pageOptions } from './webviewPage.ts';
 import { repairPanel } from '../shared/contributions.ts';
 import type { FromPanel, PanelState, SourceLine, ToPanel } from '../shared/messages.ts';
 import { isFromPanel } from '../shared/messages.ts';
@@ -12,7 +12,7 @@ import { isFromPanel } from '../shared/messages.ts';
 const UPDATE_MS = 80;
 
 export class RepairPanel implements vscode.Disposable {
-  private panel: vscode.WebviewPanel | null = null;
+  private readonly panel: PagePanel<FromPanel>;
   private run: RepairRun | null = null;
   private watch: vscode.Disposable | null = null;
   private timer: NodeJS.Timeout | null = null;
@@ -21,14 +21,22 @@ export class RepairPanel implements vscode.Disposable {
   last: PanelState | null = null;
 
   constructor(
-    private readonly services: Services,
-    private readonly onAction: (action: Extract<FromPanel, { type: 'action' }>['action']) => void,
-  ) {}
+    services: Services,
+    onAction: (action: Extract<FromPanel, { type: 'action' }>['action']) => void,
+  ) {
+    this.panel = new PagePanel(services.extensionUri, {
+      viewType: repairPanel,
+      page: 'repair',
+      title: vscode.l10n.t('GradLens Repair'),
+      isMessage: isFromPanel,
+      onMessage: (message) => (message.type === 'ready' ? this.snapshot() : onAction(message.action)),
+      onVisible: () => this.snapshot(),
+    });
+  }
 
   show(run: RepairRun | null): void {
     if (run) this.follow(run);
-    if (this.panel) this.panel.reveal(undefined, true);
-    else this.open();
+    this.panel.reveal();
     this.snapshot();
   }
 
@@ -36,28 +44,6 @@ export class RepairPanel implements vscode.Disposable {
     this.watch?.dispose();
     this.run = run;
     this.watch = run.onDidChange(() => this.schedule());
-  }
-
-  private open(): void {
-    const { extensionUri } = this.services;
-    const panel = vscode.window.createWebviewPanel(
-      repairPanel,
-      vscode.l10n.t('GradLens Repair'),
-      { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
-      pageOptions(extensionUri),
-    );
-    panel.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'icon.svg');
-    panel.webview.html = pageHtml(panel.webview, extensionUri, 'repair', 'GradLens Repair');
-    panel.webview.onDidReceiveMessage((message: unknown) => {
-      if (!isFromPanel(message)) return;
-      if (message.type === 'ready') this.snapshot();
-      else this.onAction(message.action);
-    });
-    panel.onDidChangeViewState(() => {
-      if (panel.visible) this.snapshot();
-    });
-    panel.onDidDispose(() => (this.panel = null));
-    this.panel = panel;
   }
 
   private schedule(): void {
@@ -84,7 +70,7 @@ export class RepairPanel implements vscode.Disposable {
 
   private post(message: ToPanel): void {
     this.last = this.state();
-    void this.panel?.webview.postMessage(message);
+    void this.panel.post(message);
   }
 
   private state(): PanelState {
@@ -111,19 +97,20 @@ export class RepairPanel implements vscode.Disposable {
       summary: run.patch?.summary ?? '',
       tried: run.outcome?.tried ?? [],
       canApply: run.patch !== null,
+      canSave: run.outcome?.model !== undefined,
     };
   }
 
   dispose(): void {
     if (this.timer) clearTimeout(this.timer);
     this.watch?.dispose();
-    this.panel?.dispose();
+    this.panel.dispose();
   }
 }
 
 function emptyState(): PanelState {
   const message = vscode.l10n.t('Nothing has been repaired yet. Open a RASP program with examples and run “GradLens: Repair Program”.');
-  return { status: 'idle', file: '', stage: '', message, points: [], lines: [], suspects: [], sample: null, summary: '', tried: [], canApply: false };
+  return { status: 'idle', file: '', stage: '', message, points: [], lines: [], suspects: [], sample: null, summary: '', tried: [], canApply: false, canSave: false };
 }
 
 /** Counted from 1. */

@@ -1,4 +1,5 @@
 // Repair Program: starts and cancels repairs, marks suspects, offers the verified patch as a quick fix and as a diff.
+import * as path from 'node:path';
 import { applyPatch } from 'diff';
 import * as vscode from 'vscode';
 import type { Checks } from './diagnostics.ts';
@@ -7,10 +8,12 @@ import { dialectOfDocument, rangeOf, workspaceEdit } from './documents.ts';
 import { RepairPanel } from './panel.ts';
 import { RepairRun } from './repairRun.ts';
 import type { RunRecord } from './runRecord.ts';
+import { saveFile, writeFile } from './saveFile.ts';
 import type { Services } from './services.ts';
 import { editsBetween } from '../repair/patch.ts';
 import type { Patch } from '../repair/types.ts';
 import { commands, contextKeys, patchedScheme, raspLanguage } from '../shared/contributions.ts';
+import type { ActionMessage } from '../shared/messages.ts';
 
 const SUSPECTS_SHOWN = 3;
 /** While it runs, a run is kept so often. */
@@ -69,12 +72,14 @@ export class RepairFeature implements vscode.Disposable, vscode.CodeActionProvid
     return this.services.repairer.pid;
   }
 
-  private onAction(action: 'apply' | 'diff' | 'cancel' | 'again'): unknown {
+  private onAction(action: ActionMessage['action']): unknown {
     switch (action) {
       case 'apply':
         return this.apply();
       case 'diff':
         return this.showDiff();
+      case 'save':
+        return this.saveModel();
       case 'cancel':
         return this.run?.cancel();
       case 'again':
@@ -118,6 +123,7 @@ export class RepairFeature implements vscode.Disposable, vscode.CodeActionProvid
       );
     } finally {
       watch.dispose();
+      if (run.model) void this.services.runs.saveModel(run.id, run.model);
       void this.keep(run);
       if (this.run === run) await this.end(run);
     }
@@ -220,6 +226,24 @@ export class RepairFeature implements vscode.Disposable, vscode.CodeActionProvid
     await this.context(contextKeys.hasPatch, false);
     await this.checks.check(run.document);
     return true;
+  }
+
+  /**
+   * Saves the model that the run has trained, which is an ONNX model with its vocabulary and source in its metadata.
+   * @param target null: asks where
+   */
+  async saveModel(target: vscode.Uri | null = null): Promise<vscode.Uri | undefined> {
+    const { run } = this;
+    if (!run?.outcome?.model) return undefined;
+    const model = run.model ?? (await this.services.runs.model(run.id));
+    if (!model) {
+      void vscode.window.showWarningMessage(vscode.l10n.t('The model of this run is no longer kept. Repair the program again with the method “weights”.'));
+      return undefined;
+    }
+    const name = `${path.parse(run.document.uri.path).name}.onnx`;
+    const saved = target ? await writeFile(target, model) : await saveFile(name, { ONNX: ['onnx'] }, model);
+    if (saved) void vscode.window.showInformationMessage(vscode.l10n.t('The trained model is saved as {0}.', vscode.workspace.asRelativePath(saved)));
+    return saved;
   }
 
   private async showDiff(): Promise<void> {

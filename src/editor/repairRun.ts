@@ -6,6 +6,7 @@ import type { RunOutcome, RunRecord } from './runRecord.ts';
 import { recordVersion } from './runRecord.ts';
 import type { Services } from './services.ts';
 import type { Patch, RepairMethod, RepairProgress, RepairRefusal, RepairResult, Suspect } from '../repair/types.ts';
+import type { RepairedModel } from '../repair/weights.ts';
 import type { Span } from '../rasp/diagnostic.ts';
 import type { Provider } from '../runtime/protocol.ts';
 import { CancelledError } from '../shared/cancellation.ts';
@@ -32,6 +33,8 @@ export class RepairRun {
   points: ChartPoint[] = [];
   sample: RepairProgress['sample'];
   outcome: RunOutcome | null = null;
+  /** The model that this run has trained; of a run that was kept, the store has it. */
+  model: Uint8Array | null = null;
 
   /** @param record of an earlier run, to be shown again */
   constructor(
@@ -119,6 +122,7 @@ export class RepairRun {
       return this.end('refused', result.diagnostics[0]?.message ?? vscode.l10n.t('The program cannot be repaired as it is.'));
     }
     this.outcome = outcomeOf(result);
+    this.model = result.model?.onnx ?? null;
     this.suspects = result.suspects;
     this.points = result.trajectory.map(({ loss, ...point }) => ({ ...point, loss: Number.isFinite(loss) ? loss : null }));
     if (result.patch) this.moving = result.patch.edits.map(({ span }) => span);
@@ -140,8 +144,9 @@ export class RepairRun {
 
 const copied = <T>(values: readonly T[] | null): T[] | null => (values === null ? null : [...values]);
 
-function outcomeOf({ method, exact, patch, tried, evaluations, millis, provider }: RepairResult): RunOutcome {
-  return { method, exact, patch: patch && { ...patch, edits: [...patch.edits] }, tried: [...tried], evaluations, millis, provider };
+function outcomeOf({ method, exact, patch, model, tried, evaluations, millis, provider }: RepairResult): RunOutcome {
+  const told = model && { parameters: model.parameters, steps: model.steps, rows: model.rows, exact: model.exact };
+  return { method, exact, patch: patch && { ...patch, edits: [...patch.edits] }, ...(told ? { model: told } : {}), tried: [...tried], evaluations, millis, provider };
 }
 
 export const outputText = (output: readonly unknown[] | null): string =>
@@ -150,6 +155,7 @@ export const outputText = (output: readonly unknown[] | null): string =>
 function summaryOf(result: RepairResult): string {
   const seconds = (result.millis / 1000).toFixed(1);
   const best = Math.round(100 * Math.max(...result.trajectory.map(({ accuracy }) => accuracy), 0));
+  if (result.model && !result.patch) return modelSummary(result.model, seconds);
   switch (result.status) {
     case 'correct':
       return vscode.l10n.t('The program already gets every example right.');
@@ -158,4 +164,9 @@ function summaryOf(result: RepairResult): string {
     default:
       return vscode.l10n.t('No repair found in {0} s; the best candidate gets {1} % of the examples right.', seconds, best);
   }
+}
+
+function modelSummary({ parameters, rows, exact }: RepairedModel, seconds: string): string {
+  const right = Math.round(exact.validation * rows.validation);
+  return vscode.l10n.t('No patch found in {0} s, but a model: all {1} weights trained, exactly right on {2} of {3} held-out examples, which also chose among its states.', seconds, parameters.toLocaleString(vscode.env.language), right, rows.validation);
 }

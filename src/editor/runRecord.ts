@@ -14,10 +14,14 @@ const value = v.nullable(v.union([v.number(), v.string(), v.boolean()]));
 const values = v.array(value);
 const sample = v.object({ input: values, target: values, before: v.nullable(values), output: v.nullable(values) });
 
+/** What is told of a trained model; the model itself is a file beside the record. */
+const model = v.object({ parameters: number, steps: number, rows: v.object({ training: number, validation: number }), exact: v.object({ examples: number, validation: number, test: v.nullable(number) }) });
+
 const outcome = v.object({
   method: v.nullable(v.picklist(['search', 'edits', 'tables', 'weights'])),
   exact: v.object({ examples: number, test: v.nullable(number) }),
   patch: v.nullable(patch),
+  model: v.optional(model),
   tried: v.array(v.string()),
   evaluations: number,
   millis: number,

@@ -6,6 +6,7 @@ import { parseRecord } from './runRecord.ts';
 
 export const mostRuns = 20;
 const ending = '.run.json';
+const modelEnding = '.onnx';
 
 export class RunStore {
   /** Writes follow each other, so that the last state of a run is the one that stays. */
@@ -25,6 +26,27 @@ export class RunStore {
       await rename(`${file}.tmp`, file);
       await this.prune();
     });
+  }
+
+  /** Keeps the model that a run trained, as long as the run. Problems are logged. */
+  saveModel(id: string, onnx: Uint8Array): Promise<void> {
+    return this.queued(async () => {
+      await mkdir(this.folder, { recursive: true });
+      const file = this.modelOf(id);
+      await writeFile(`${file}.tmp`, onnx);
+      await rename(`${file}.tmp`, file);
+    });
+  }
+
+  /** The model that a run trained, if it is kept. */
+  async model(id: string): Promise<Uint8Array | null> {
+    await this.last;
+    try {
+      return await readFile(this.modelOf(id));
+    } catch (error) {
+      this.log(`The model of the repair run ${id} cannot be read: ${String(error)}`);
+      return null;
+    }
   }
 
   /** The runs that are kept, newest first. */
@@ -47,7 +69,8 @@ export class RunStore {
   private async prune(): Promise<void> {
     // Their names begin with the time.
     const old = (await this.files()).sort().slice(0, -mostRuns);
-    await Promise.all(old.map((file) => rm(file, { force: true })));
+    const models = old.map((file) => `${file.slice(0, -ending.length)}${modelEnding}`);
+    await Promise.all([...old, ...models].map((file) => rm(file, { force: true })));
   }
 
   private async files(): Promise<string[]> {
@@ -69,6 +92,10 @@ export class RunStore {
       this.log(`${path.basename(file)} cannot be read: ${String(error)}`);
     }
     return null;
+  }
+
+  private modelOf(id: string): string {
+    return path.join(this.folder, `${id}${modelEnding}`);
   }
 
   private fileOf(id: string): string {

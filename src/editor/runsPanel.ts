@@ -1,18 +1,18 @@
 // Show Repair Runs: the runs that are kept, in a panel; opens them again, compares two, saves them as JSON.
 import * as vscode from 'vscode';
+import { PagePanel } from './pagePanel.ts';
 import { lineAt } from './panel.ts';
 import type { RepairFeature } from './repairFeature.ts';
 import type { RunRecord } from './runRecord.ts';
 import type { Services } from './services.ts';
-import { pageHtml, pageOptions } from './webviewPage.ts';
 import { commands, runsPanel } from '../shared/contributions.ts';
-import type { FromRunsPage, RunDetail, RunRow, RunsState } from '../shared/runsMessages.ts';
+import type { FromRunsPage, RunDetail, RunRow, RunsState, ToRunsPage } from '../shared/runsMessages.ts';
 import { isFromRunsPage } from '../shared/runsMessages.ts';
 
 const shownSuspects = 8;
 
 export class RunsPanel implements vscode.Disposable {
-  private panel: vscode.WebviewPanel | null = null;
+  private readonly panel: PagePanel<FromRunsPage>;
   private chosen: readonly string[] = [];
   private readonly subscriptions: vscode.Disposable[];
 
@@ -20,6 +20,15 @@ export class RunsPanel implements vscode.Disposable {
     private readonly services: Services,
     private readonly repairs: RepairFeature,
   ) {
+    this.panel = new PagePanel(services.extensionUri, {
+      viewType: runsPanel,
+      page: 'runs',
+      title: vscode.l10n.t('GradLens Repair Runs'),
+      column: vscode.ViewColumn.Active,
+      isMessage: isFromRunsPage,
+      onMessage: (message) => this.onMessage(message),
+      onVisible: () => this.post(),
+    });
     this.subscriptions = [
       vscode.commands.registerCommand(commands.showRuns, () => this.show()),
       repairs.onDidKeep(() => void this.post()),
@@ -34,29 +43,14 @@ export class RunsPanel implements vscode.Disposable {
   }
 
   private async show(): Promise<void> {
-    if (this.panel) this.panel.reveal();
-    else this.open();
+    this.panel.reveal();
     await this.post();
   }
 
-  private open(): void {
-    const { extensionUri } = this.services;
-    const title = vscode.l10n.t('GradLens Repair Runs');
-    const panel = vscode.window.createWebviewPanel(runsPanel, title, vscode.ViewColumn.Active, pageOptions(extensionUri));
-    panel.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'icon.svg');
-    panel.webview.html = pageHtml(panel.webview, extensionUri, 'runs', title);
-    panel.webview.onDidReceiveMessage((message: unknown) => {
-      if (isFromRunsPage(message)) void this.onMessage(message);
-    });
-    panel.onDidChangeViewState(() => {
-      if (panel.visible) void this.post();
-    });
-    panel.onDidDispose(() => (this.panel = null));
-    this.panel = panel;
-  }
-
   private async post(): Promise<void> {
-    if (this.panel) await this.panel.webview.postMessage({ type: 'snapshot', state: await this.state() });
+    if (!this.panel.isOpen) return;
+    const message: ToRunsPage = { type: 'snapshot', state: await this.state() };
+    await this.panel.post(message);
   }
 
   async onMessage(message: FromRunsPage): Promise<void> {
@@ -90,7 +84,7 @@ export class RunsPanel implements vscode.Disposable {
 
   dispose(): void {
     for (const subscription of this.subscriptions) subscription.dispose();
-    this.panel?.dispose();
+    this.panel.dispose();
   }
 }
 
@@ -105,7 +99,7 @@ export async function saveRuns(target: vscode.Uri, records: readonly RunRecord[]
 
 function rowOf({ id, startedAt, file, status, method, points, outcome }: RunRecord): RunRow {
   const best = Math.max(...points.map(({ accuracy }) => accuracy));
-  const found = outcome?.patch ? outcome.exact.examples : null;
+  const found = outcome?.patch || outcome?.model ? outcome.exact.examples : null;
   return {
     id,
     when: new Date(startedAt).toLocaleString(vscode.env.language),

@@ -6,7 +6,11 @@ export async function saveFile(name: string, filters: Readonly<Record<string, st
   const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
   const safe = name.replaceAll(/[^\w.-]+/gu, '_');
   const target = await vscode.window.showSaveDialog({ title: vscode.l10n.t('Save {0}', safe), filters: { ...filters }, ...(folder ? { defaultUri: vscode.Uri.joinPath(folder, safe) } : {}) });
-  if (!target) return undefined;
+  return target && writeFile(target, content);
+}
+
+/** @returns where it was saved; undefined if it could not be written, which the user is told */
+export async function writeFile(target: vscode.Uri, content: Uint8Array): Promise<vscode.Uri | undefined> {
   try {
     await vscode.workspace.fs.writeFile(target, content);
     return target;

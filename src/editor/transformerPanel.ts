@@ -1,20 +1,20 @@
 // Open as transformer: the program at the cursor, compiled and run in a process of its own, in a panel.
 import * as vscode from 'vscode';
-import { dialectOfDocument } from './documents.ts';
 import { programToCompile, saveModel } from './modelExport.ts';
-import type { ProgramAt } from './modelExport.ts';
+import { PagePanel } from './pagePanel.ts';
+import type { ProgramAt } from './programAt.ts';
+import { showSource } from './programAt.ts';
 import { saveFile } from './saveFile.ts';
 import type { Services } from './services.ts';
-import { pageHtml, pageOptions } from './webviewPage.ts';
 import type { RemoteWorker } from '../repair/remote.ts';
 import type { PictureAnswer } from '../repair/transformerRequest.ts';
 import { CancelledError } from '../shared/cancellation.ts';
 import { commands, transformerPanel } from '../shared/contributions.ts';
-import type { FromTransformerPage, TransformerSettings, TransformerState, TransformerView } from '../shared/transformerMessages.ts';
+import type { FromTransformerPage, ToTransformerPage, TransformerSettings, TransformerState, TransformerView } from '../shared/transformerMessages.ts';
 import { isFromTransformerPage } from '../shared/transformerMessages.ts';
 
 export class TransformerPanel implements vscode.Disposable {
-  private panel: vscode.WebviewPanel | null = null;
+  private readonly panel: PagePanel<FromTransformerPage>;
   private program: (ProgramAt & { readonly text: string }) | null = null;
   private name = '';
   private settings: TransformerSettings | null = null;
@@ -24,6 +24,14 @@ export class TransformerPanel implements vscode.Disposable {
   private readonly subscriptions: readonly vscode.Disposable[];
 
   constructor(private readonly services: Services) {
+    this.panel = new PagePanel(services.extensionUri, {
+      viewType: transformerPanel,
+      page: 'transformer',
+      title: vscode.l10n.t('GradLens Transformer'),
+      isMessage: isFromTransformerPage,
+      onMessage: (message) => this.onMessage(message),
+      onVisible: () => this.post(),
+    });
     this.compiler = services.startWorker('compiler');
     this.subscriptions = [
       this.compiler,
@@ -52,20 +60,18 @@ export class TransformerPanel implements vscode.Disposable {
     this.program = { ...program, text: program.document.getText() };
     this.name = '';
     this.settings = null;
-    if (this.panel) this.panel.reveal(undefined, true);
-    else this.open();
+    this.panel.reveal();
     await this.run(null);
   }
 
   /** Compiles the text as it is now, and runs it; a run that is still going is given up. */
   async run(settings: TransformerSettings | null): Promise<void> {
     const { program } = this;
-    const dialect = program && dialectOfDocument(program.document);
-    if (!program || !dialect) return;
+    if (!program) return;
     this.running?.cancel();
     const source = new vscode.CancellationTokenSource();
     this.running = source;
-    const { document, offset } = program;
+    const { document, dialect, offset } = program;
     const text = document.getText();
     this.program = { ...program, text };
     this.settings = settings ?? this.settings;
@@ -100,24 +106,9 @@ export class TransformerPanel implements vscode.Disposable {
     this.post();
   }
 
-  private open(): void {
-    const { extensionUri } = this.services;
-    const title = vscode.l10n.t('GradLens Transformer');
-    const panel = vscode.window.createWebviewPanel(transformerPanel, title, { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true }, pageOptions(extensionUri));
-    panel.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'icon.svg');
-    panel.webview.html = pageHtml(panel.webview, extensionUri, 'transformer', title);
-    panel.webview.onDidReceiveMessage((message: unknown) => {
-      if (isFromTransformerPage(message)) void this.onMessage(message);
-    });
-    panel.onDidChangeViewState(() => {
-      if (panel.visible) this.post();
-    });
-    panel.onDidDispose(() => (this.panel = null));
-    this.panel = panel;
-  }
-
   private post(): void {
-    void this.panel?.webview.postMessage({ type: 'snapshot', state: this.state });
+    const message: ToTransformerPage = { type: 'snapshot', state: this.state };
+    void this.panel.post(message);
   }
 
   private onMessage(message: FromTransformerPage): unknown {
@@ -133,20 +124,17 @@ export class TransformerPanel implements vscode.Disposable {
       case 'exportModel':
         return this.program && saveModel(this.services, this.program, this.settings);
       case 'source':
-        return this.showSource(message.start, message.end);
+        return this.program && this.showSource(this.program.document, message.start, message.end);
     }
   }
 
-  private async showSource(start: number, end: number): Promise<void> {
-    if (!this.program) return;
-    const { document } = this.program;
-    const selection = new vscode.Range(document.positionAt(start), document.positionAt(end));
-    await vscode.window.showTextDocument(document, { viewColumn: vscode.ViewColumn.One, selection });
+  private showSource(document: vscode.TextDocument, start: number, end: number): Promise<void> {
+    return showSource(document, new vscode.Range(document.positionAt(start), document.positionAt(end)));
   }
 
   dispose(): void {
     this.running?.cancel();
-    this.panel?.dispose();
+    this.panel.dispose();
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 }

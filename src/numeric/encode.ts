@@ -1,6 +1,6 @@
 // Examples as the feeds of a table program.
 import type { TableProgram } from './tableProgram.ts';
-import { valueIndex } from './tableProgram.ts';
+import { valueIndex } from './tableParameter.ts';
 import type { Value } from '../rasp/program.ts';
 import type { HostTensor } from '../runtime/protocol.ts';
 

@@ -3,10 +3,13 @@
 import { castToken } from '../rasp/interpret.ts';
 import type { AggregateOp, MapOp, Node, SelectOp, Selector, SOp, TokensOp, Value, WidthOp } from '../rasp/program.ts';
 import { nodesBelow } from '../rasp/program.ts';
-import { equals, isNumeric, ScalarError } from '../rasp/scalar.ts';
+import { isNumeric } from '../rasp/scalar.ts';
 import { GraphBuilder } from '../onnx/builder.ts';
 import type { Graph } from '../onnx/graph.ts';
-import { hatWeights } from './grid.ts';
+import type { Signal } from './signals.ts';
+import { sameList, SignalBuilder } from './signals.ts';
+import type { TableParameter } from './tableParameter.ts';
+import { affineCoefficients, attempt, parameterFor, valueIndex } from './tableParameter.ts';
 
 export type Domains = ReadonlyMap<SOp, readonly Value[]>;
 
@@ -34,23 +37,6 @@ export interface TableProgramOptions {
   readonly define?: (builder: GraphBuilder, parameter: TableParameter) => void;
   /** Adds to the graph before it is built; returns nothing, may declare outputs (a regularised loss). */
   readonly finish?: (builder: GraphBuilder) => void;
-}
-
-/** The behaviour of one op as numbers. */
-export interface TableParameter {
-  /** The graph input's name. */
-  readonly name: string;
-  readonly node: Node;
-  /**
-   * table: [product of argument domains, output domain], rows sum to 1 (0 where the op fails or leaves its domain);
-   * select: [keys, queries] in [0, 1]; affine: one coefficient an argument and a constant.
-   */
-  readonly role: 'table' | 'select' | 'affine';
-  readonly dims: readonly number[];
-  readonly args: readonly (readonly Value[])[];
-  readonly values: readonly Value[];
-  /** The op's own behaviour. */
-  readonly initial: Float32Array;
 }
 
 export interface TableProgram {
@@ -81,103 +67,14 @@ export class TableExplosion extends Error {
   }
 }
 
-/** A value at every position: a distribution over a finite set, or a number. */
-type Signal =
-  | { readonly kind: 'finite'; readonly name: string; readonly values: readonly Value[] }
-  | { readonly kind: 'real'; readonly name: string; readonly values: readonly Value[] };
-
 /** @throws TableExplosion */
 export function buildTableProgram(root: SOp, options: TableProgramOptions): TableProgram {
   return new TableBuilder(root, options).build();
 }
 
-export const valueIndex = (values: readonly Value[], value: Value): number => {
-  const exact = values.indexOf(value);
-  if (exact >= 0) return exact;
-  return values.findIndex((v) => equals(v, value) || (isNumeric(v) && isNumeric(value) && near(Number(v), Number(value))));
-};
-
-const near = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(b));
-
-/**
- * The numbers of a parameter for a given behaviour, or null where the parameter cannot express it (an affine op for a
- * function that is not affine). `fn` may throw ScalarError: such entries stay empty.
- */
-export function parameterFor(parameter: TableParameter, fn: (args: readonly Value[]) => Value): Float32Array | null {
-  if (parameter.role === 'affine') return affineCoefficients(parameter.args, fn);
-  const [first = [], second = []] = parameter.args;
-  if (parameter.role === 'select') {
-    const table = new Float32Array(first.length * second.length);
-    first.forEach((key, k) => {
-      second.forEach((query, q) => {
-        table[k * second.length + q] = attempt(() => fn([key, query])) === true ? 1 : 0;
-      });
-    });
-    return table;
-  }
-  const width = parameter.values.length;
-  const table = new Float32Array((parameter.dims[0] ?? 0) * width);
-  const index = new Map(parameter.values.map((value, i) => [value, i]));
-  forEachCombination(parameter.args, (combination, row) => {
-    const value = attempt(() => (combination.includes(null) ? null : fn(combination)));
-    if (value === undefined) return;
-    const column = index.get(value) ?? valueIndex(parameter.values, value);
-    if (column >= 0) table[row * width + column] = 1;
-  });
-  return table;
-}
-
-function attempt(compute: () => Value): Value | undefined {
-  try {
-    return compute();
-  } catch (error) {
-    if (error instanceof ScalarError) return undefined;
-    throw error;
-  }
-}
-
-export function forEachCombination(
-  domains: readonly (readonly Value[])[],
-  visit: (combination: readonly Value[], row: number) => void,
-): void {
-  const total = domains.reduce((size, domain) => size * domain.length, 1);
-  const combination: Value[] = domains.map(([first = null]) => first);
-  for (let row = 0; row < total; row++) {
-    let rest = row;
-    for (let d = domains.length - 1; d >= 0; d--) {
-      const domain = domains[d] ?? [];
-      combination[d] = domain[rest % domain.length] ?? null;
-      rest = Math.floor(rest / domain.length);
-    }
-    visit(combination, row);
-  }
-}
-
-/** [c1 … ck, constant] if fn(x) = Σ c·x + constant on (a sample of) the domains, else null. */
-function affineCoefficients(
-  domains: readonly (readonly Value[])[],
-  fn: (args: readonly Value[]) => Value,
-): Float32Array | null {
-  if (domains.some((domain) => domain.some((value) => !isNumeric(value)))) return null;
-  const probe = (at: readonly number[]): number => {
-    const value = attempt(() => fn(at));
-    return value !== undefined && isNumeric(value) ? Number(value) : Number.NaN;
-  };
-  const zero = domains.map(() => 0);
-  const constant = probe(zero);
-  const slopes = domains.map((_, d) => probe(zero.map((_z, i) => (i === d ? 1 : 0))) - constant);
-  if (![constant, ...slopes].every(Number.isFinite)) return null;
-  let affine = true;
-  const thin = domains.map((domain) => domain.filter((_, i) => i % Math.ceil(domain.length / 24) === 0));
-  forEachCombination(thin, (combination) => {
-    const expected = combination.reduce<number>((sum, x, d) => sum + (slopes[d] ?? 0) * Number(x), constant);
-    affine &&= Math.abs(probe(combination.map(Number)) - expected) < 1e-9;
-  });
-  return affine ? Float32Array.from([...slopes, constant]) : null;
-}
-
 class TableBuilder {
   private readonly builder = new GraphBuilder();
+  private readonly make: SignalBuilder;
   private readonly signals = new Map<Node, Signal>();
   private readonly selectors = new Map<Node, string>();
   private readonly parameters: TableParameter[] = [];
@@ -188,6 +85,7 @@ class TableBuilder {
     private readonly options: TableProgramOptions,
   ) {
     this.limit = options.limit ?? 250_000;
+    this.make = new SignalBuilder(this.builder, options.maxLength);
   }
 
   build(): TableProgram {
@@ -197,12 +95,11 @@ class TableBuilder {
     b.input('tokens', 'float32', ['batch', n, options.vocabulary.length]);
     b.input('mask', 'float32', ['batch', n]);
     b.input('lengths', 'float32', ['batch', 1, n + 1]);
-    b.node('Unsqueeze', ['mask', this.axes('axes1', [1])], {}, 'keyMask');
+    b.node('Unsqueeze', ['mask', this.make.int64('axes1', [1])], {}, 'keyMask');
     this.prepareVisibility();
     for (const node of order) this.emit(node);
-    const output = this.finite(this.signal(this.root), this.outputDomain());
-    const everywhere = this.constant('onePerKey', [1, n, 1], new Float32Array(n).fill(1));
-    b.node('Mul', [output.name, everywhere], {}, 'output');
+    const output = this.make.finite(this.signal(this.root), this.outputDomain());
+    b.node('Mul', [output.name, this.make.onePerKey()], {}, 'output');
     this.emitLoss(output.values.length);
     b.output('output', 'float32', ['batch', n, output.values.length]);
     b.output('loss', 'float32', []);
@@ -225,7 +122,7 @@ class TableBuilder {
     }
     const n = options.maxLength;
     const lower = Float32Array.from({ length: n * n }, (_, i) => (i % n <= Math.floor(i / n) ? 1 : 0));
-    b.node('Mul', ['keyMask', this.constant('lower', [1, n, n], lower)], {}, 'visible');
+    b.node('Mul', ['keyMask', this.make.constant('lower', [1, n, n], lower)], {}, 'visible');
   }
 
   private outputDomain(): readonly Value[] {
@@ -237,10 +134,10 @@ class TableBuilder {
   private emitLoss(width: number): void {
     const { builder: b } = this;
     b.input('target', 'float32', ['batch', this.options.maxLength, width]);
-    const last = this.axes('axesLast', [-1]);
+    const last = this.make.int64('axesLast', [-1]);
     const right = b.node('ReduceSum', [b.node('Mul', ['output', 'target']), last], { keepdims: 0 });
-    const logs = b.node('Log', [b.node('Add', [right, this.scalar('floor', 0.01)])]);
-    const all = this.axes('axesAll', [0, 1]);
+    const logs = b.node('Log', [b.node('Add', [right, this.make.scalar('floor', 0.01)])]);
+    const all = this.make.int64('axesAll', [0, 1]);
     const total = b.node('ReduceSum', [b.node('Mul', [logs, 'mask']), all], { keepdims: 0 });
     const count = b.node('ReduceSum', ['mask', all], { keepdims: 0 });
     b.node('Neg', [b.node('Div', [total, count])], {}, 'loss');
@@ -256,14 +153,14 @@ class TableBuilder {
       case 'indices': {
         const eye = Float32Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0));
         const values = Array.from({ length: n }, (_, i) => i);
-        this.signals.set(node, { kind: 'finite', name: this.constant('indices', [1, n, n], eye), values });
+        this.signals.set(node, { kind: 'finite', name: this.make.constant('indices', [1, n, n], eye), values });
         return;
       }
       case 'length':
         this.signals.set(node, { kind: 'finite', name: 'lengths', values: counts(n) });
         return;
       case 'constant': {
-        const one = this.constant('one', [1, 1, 1], Float32Array.of(1));
+        const one = this.make.constant('one', [1, 1, 1], Float32Array.of(1));
         this.signals.set(node, { kind: 'finite', name: one, values: [node.value] });
         return;
       }
@@ -306,7 +203,7 @@ class TableBuilder {
       const column = value === undefined ? -1 : valueIndex(values, value);
       if (column >= 0) table[row * values.length + column] = 1;
     });
-    const name = this.constant(`cast/${node.id}`, [vocabulary.length, values.length], table);
+    const name = this.make.constant(`cast/${node.id}`, [vocabulary.length, values.length], table);
     return { kind: 'finite', name: this.builder.node('MatMul', ['tokens', name]), values };
   }
 
@@ -322,7 +219,7 @@ class TableBuilder {
     if (entries > this.limit) {
       throw new TableExplosion(node, [...domains.map((domain) => domain.length), this.domain(node).length], this.limit);
     }
-    const finite = args.map((arg) => this.finite(arg));
+    const finite = args.map((arg) => this.make.finite(arg));
     return this.table(node, this.outer(finite), domains, this.domain(node), fn);
   }
 
@@ -334,11 +231,11 @@ class TableBuilder {
     let joint = first.name;
     let size = first.values.length;
     for (const arg of rest) {
-      const left = b.node('Unsqueeze', [joint, this.axes('axes3', [3])]);
-      const right = b.node('Unsqueeze', [arg.name, this.axes('axes2', [2])]);
+      const left = b.node('Unsqueeze', [joint, this.make.int64('axes3', [3])]);
+      const right = b.node('Unsqueeze', [arg.name, this.make.int64('axes2', [2])]);
       const product = b.node('Mul', [left, right]);
       size *= arg.values.length;
-      const shape = this.int64(`shape${size}`, [0, 0, size]);
+      const shape = this.make.int64(`shape${size}`, [0, 0, size]);
       joint = b.node('Reshape', [product, shape]);
     }
     return joint;
@@ -362,18 +259,18 @@ class TableBuilder {
     const domains = args.map(({ values }) => values);
     this.declare({ name, node, role: 'affine', dims: [initial.length], args: domains, values: [], initial });
     const coefficient = (i: number): string =>
-      b.node('Slice', [name, this.int64(`at${i}`, [i]), this.int64(`at${i + 1}`, [i + 1])]);
+      b.node('Slice', [name, this.make.int64(`at${i}`, [i]), this.make.int64(`at${i + 1}`, [i + 1])]);
     let sum = coefficient(args.length);
     args.forEach((arg, i) => {
-      sum = b.node('Add', [sum, b.node('Mul', [this.real(arg), coefficient(i)])]);
+      sum = b.node('Add', [sum, b.node('Mul', [this.make.real(arg), coefficient(i)])]);
     });
     return { kind: 'real', name: sum, values: this.domain(node) };
   }
 
   private select(node: SelectOp): string {
     const { builder: b } = this;
-    const keys = this.finite(this.signal(node.keys));
-    const queries = this.finite(this.signal(node.queries));
+    const keys = this.make.finite(this.signal(node.keys));
+    const queries = this.make.finite(this.signal(node.queries));
     const fn = ([key = null, query = null]: readonly Value[]): Value => node.predicate.apply(key, query);
     const dims = [keys.values.length, queries.values.length];
     const name = this.parameter(node, 'select', dims, [keys.values, queries.values], [false, true], fn);
@@ -385,48 +282,48 @@ class TableBuilder {
   private aggregate(node: AggregateOp): Signal {
     const { builder: b } = this;
     const selected = this.selector(node.selector);
-    const total = b.node('ReduceSum', [selected, this.axes('axesLast', [-1])], { keepdims: 1 });
-    const one = this.scalar('unit', 1);
+    const total = b.node('ReduceSum', [selected, this.make.int64('axesLast', [-1])], { keepdims: 1 });
+    const one = this.make.scalar('unit', 1);
     const weights = b.node('Div', [selected, b.node('Max', [total, one])]);
     const none = b.node('Relu', [b.node('Sub', [one, total])]);
     const source = this.signal(node.value);
     const fallback = node.default;
     if (this.options.averaging.has(node)) return this.average(node, source, weights, none);
-    const finite = this.finite(source);
+    const finite = this.make.finite(source);
     const raw = valueIndex(finite.values, fallback) < 0 ? [...finite.values, fallback] : finite.values;
-    const spread = this.onto(finite, raw);
-    const mixed = b.node('MatMul', [weights, this.overKeys(spread)]);
-    const rest = b.node('Mul', [none, this.oneHot(raw, fallback)]);
+    const spread = this.make.onto(finite, raw);
+    const mixed = b.node('MatMul', [weights, this.make.overKeys(spread)]);
+    const rest = b.node('Mul', [none, this.make.oneHot(raw, fallback)]);
     return this.wrapped(node, { kind: 'finite', name: b.node('Add', [mixed, rest]), values: raw });
   }
 
   /** Means as real numbers; where the default is no number, the result is a distribution over the means and it. */
   private average(node: AggregateOp, source: Signal, weights: string, none: string): Signal {
     const { builder: b } = this;
-    const mean = b.node('MatMul', [weights, this.overKeys(this.real(source))]);
+    const mean = b.node('MatMul', [weights, this.make.overKeys(this.make.real(source))]);
     const domain = this.domain(node);
     if (isNumeric(node.default)) {
-      const rest = b.node('Mul', [none, this.scalar(`default${Number(node.default)}`, Number(node.default))]);
+      const rest = b.node('Mul', [none, this.make.scalar(`default${Number(node.default)}`, Number(node.default))]);
       const signal: Signal = { kind: 'real', name: b.node('Add', [mean, rest]), values: domain };
       return this.options.wraps ? this.affine(node, [signal], Float32Array.of(1, 0)) : signal;
     }
     const grid = domain.filter(isNumeric);
-    const spread = this.onto(this.finite({ kind: 'real', name: mean, values: grid }), domain);
-    const kept = b.node('Mul', [spread, b.node('Sub', [this.scalar('unit', 1), none])]);
-    const rest = b.node('Mul', [none, this.oneHot(domain, node.default)]);
+    const spread = this.make.onto(this.make.finite({ kind: 'real', name: mean, values: grid }), domain);
+    const kept = b.node('Mul', [spread, b.node('Sub', [this.make.scalar('unit', 1), none])]);
+    const rest = b.node('Mul', [none, this.make.oneHot(domain, node.default)]);
     return this.wrapped(node, { kind: 'finite', name: b.node('Add', [kept, rest]), values: domain });
   }
 
   private width(node: WidthOp): Signal {
     const { builder: b, options } = this;
-    const total = b.node('ReduceSum', [this.selector(node.selector), this.axes('axesLast', [-1])], { keepdims: 1 });
-    return this.wrapped(node, this.finite({ kind: 'real', name: total, values: counts(options.maxLength) }));
+    const total = b.node('ReduceSum', [this.selector(node.selector), this.make.int64('axesLast', [-1])], { keepdims: 1 });
+    return this.wrapped(node, this.make.finite({ kind: 'real', name: total, values: counts(options.maxLength) }));
   }
 
   /** The identity table behind an aggregate or width that a changed op may replace. */
   private wrapped(node: SOp, raw: Signal): Signal {
     const domain = this.domain(node);
-    if (!this.options.wraps) return { ...raw, name: this.onto(raw, domain), values: domain };
+    if (!this.options.wraps) return { ...raw, name: this.make.onto(raw, domain), values: domain };
     return this.table(node, raw.name, [raw.values], domain, ([value = null]) => value);
   }
 
@@ -452,80 +349,6 @@ class TableBuilder {
     else this.builder.input(parameter.name, 'float32', [...parameter.dims]);
   }
 
-  /** A signal as a distribution, over its own set or a wider one. Real numbers spread linearly between neighbours. */
-  private finite(signal: Signal, onto: readonly Value[] = signal.values): Signal {
-    if (signal.kind === 'finite') return { kind: 'finite', name: this.onto(signal, onto), values: onto };
-    const grid = onto.filter(isNumeric);
-    const { up, upBias, down, downBias } = hatWeights(grid.map(Number));
-    const { builder: b } = this;
-    const id = b.fresh('grid');
-    const row = (name: string, data: Float32Array): string => this.constant(`${id}/${name}`, [1, 1, data.length], data);
-    const rising = b.node('Add', [b.node('Mul', [signal.name, row('up', up)]), row('upBias', upBias)]);
-    const falling = b.node('Add', [b.node('Mul', [signal.name, row('down', down)]), row('downBias', downBias)]);
-    const hat = b.node('Min', [rising, falling]);
-    const name = b.node('Clip', [hat, this.scalar('zero', 0), this.scalar('unit', 1)]);
-    return { kind: 'finite', name: this.onto({ kind: 'finite', name, values: grid }, onto), values: onto };
-  }
-
-  /** Re-indexes a distribution to another value set; values that are not in it lose their probability. */
-  private onto(signal: Signal, values: readonly Value[]): string {
-    if (values === signal.values || sameList(values, signal.values)) return signal.name;
-    const map = new Float32Array(signal.values.length * values.length);
-    signal.values.forEach((value, i) => {
-      const j = valueIndex(values, value);
-      if (j >= 0) map[i * values.length + j] = 1;
-    });
-    const name = this.builder.fresh('onto');
-    return this.builder.node('MatMul', [signal.name, this.constant(name, [signal.values.length, values.length], map)]);
-  }
-
-  /** Expected value [.., 1]. Values that are no numbers count as 0. */
-  private real(signal: Signal): string {
-    if (signal.kind === 'real') return signal.name;
-    const numbers = Float32Array.from(signal.values, (value) => (isNumeric(value) ? Number(value) : 0));
-    const name = this.builder.fresh('numbers');
-    return this.builder.node('MatMul', [signal.name, this.constant(name, [numbers.length, 1], numbers)]);
-  }
-
-  /** Signals that do not depend on the position have one row; an aggregate needs one per key. */
-  private overKeys(name: string): string {
-    const { maxLength: n } = this.options;
-    const ones = this.constant('onePerKey', [1, n, 1], new Float32Array(n).fill(1));
-    return this.builder.node('Mul', [name, ones]);
-  }
-
-  private oneHot(values: readonly Value[], value: Value): string {
-    const index = valueIndex(values, value);
-    const name = `oneHot/${values.length}/${index}`;
-    const data = Float32Array.from(values, (_, i) => (i === index ? 1 : 0));
-    return this.constant(name, [1, 1, values.length], data);
-  }
-
-  private readonly constants = new Set<string>();
-
-  private constant(name: string, dims: readonly number[], data: Float32Array): string {
-    if (!this.constants.has(name)) this.builder.initializer(name, { type: 'float32', dims: [...dims], data });
-    this.constants.add(name);
-    return name;
-  }
-
-  private scalar(name: string, value: number): string {
-    return this.constant(`scalar/${name}`, [], Float32Array.of(value));
-  }
-
-  private int64(name: string, values: readonly number[]): string {
-    if (!this.constants.has(name)) {
-      const data = BigInt64Array.from(values, BigInt);
-      this.builder.initializer(name, { type: 'int64', dims: [values.length], data });
-    }
-    this.constants.add(name);
-    return name;
-  }
-
-  private axes(name: string, values: readonly number[]): string {
-    return this.int64(name, values);
-  }
-
   private domain(node: SOp): readonly Value[] {
     const domain = this.options.domains.get(node);
     if (!domain) throw new RangeError(`no value set for s-op ${node.id}`);
@@ -546,6 +369,3 @@ class TableBuilder {
 }
 
 const counts = (n: number): number[] => Array.from({ length: n + 1 }, (_, i) => i);
-
-const sameList = (a: readonly Value[], b: readonly (Value | undefined)[]): boolean =>
-  a.length === b.length && a.every((value, i) => value === b[i]);

@@ -1,8 +1,10 @@
-// What texts mean in the context of one repair, and which of them are right on its examples.
+// What texts mean in the context of one repair, which of them are right on its examples, and which of those is best.
+import { editsBetween } from './patch.ts';
 import { isFatal } from './refusal.ts';
 import type { RepairContext, Solution } from './task.ts';
 import { isExact, passesAll } from './verify.ts';
 import type { Program } from '../rasp/program.ts';
+import type { SourceFile } from '../rasp/analyse.ts';
 import { programOf } from '../rasp/analyse.ts';
 import { analyse } from '../rasp/frontend.ts';
 
@@ -60,4 +62,14 @@ export class Acceptance {
     });
     return failing;
   }
+}
+
+/** Fewest changed places first, then the least text touched, then the plainest form. */
+export function plainestFirst({ path, text: before }: SourceFile, solutions: readonly Solution[]): Solution[] {
+  const size = ({ text }: Solution): number =>
+    editsBetween(path, before, text).reduce((sum, { span, newText }) => sum + span.end - span.start + newText.length, 0);
+  return solutions
+    .map((solution) => ({ solution, size: size(solution) }))
+    .sort((a, b) => a.solution.changes - b.solution.changes || a.size - b.size || a.solution.cost - b.solution.cost)
+    .map(({ solution }) => solution);
 }

@@ -1,7 +1,7 @@
 // What no form says: an op of one argument as a table of its own, read off the gradient and written as a dictionary.
 import type { BatchState } from './batch.ts';
 import type { Form, OpGroup } from './forms.ts';
-import { literalText } from './forms.ts';
+import { literalText } from './forms/literals.ts';
 import type { Ranking } from './gradient.ts';
 import type { Prepared } from './prepare.ts';
 import type { Change } from './rewrite.ts';

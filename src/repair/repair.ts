@@ -1,10 +1,10 @@
 // Gradient-based program repair: examples in, verified patch of the source out. Its tasks run on one process or more.
-import { programOfText } from './context.ts';
+import { plainestFirst, programOfText } from './context.ts';
 import { Course } from './course.ts';
 import type { Ranking } from './gradient.ts';
 import type { TimedTask } from './lanes.ts';
 import { defaultProcesses, LocalLane, RemoteLane } from './lanes.ts';
-import { editsBetween, makePatch } from './patch.ts';
+import { makePatch } from './patch.ts';
 import { noEntry, refuse } from './refusal.ts';
 import { distinctExamples, sampleExamples } from './sampling.ts';
 import type { Lanes, Task } from './schedule.ts';
@@ -136,7 +136,7 @@ class Repair {
 
   private finish(results: readonly (TaskResult | null)[], before: number): RepairResult {
     const done = results.flatMap((result) => result ?? []);
-    const ranked = this.ranked(done.at(-1)?.solutions ?? []);
+    const ranked = plainestFirst(this.context.source, done.at(-1)?.solutions ?? []);
     const [best] = ranked;
     const trained = done.findLast((result) => result.model)?.model;
     const model = trained && trained.exact.examples > before ? trained : null;
@@ -151,17 +151,6 @@ class Repair {
   private modelResult(model: RepairedModel, results: readonly (TaskResult | null)[]): RepairResult {
     const { examples, test } = model.exact;
     return { ...this.result('partial', null, results), method: 'weights', exact: { examples, test }, model };
-  }
-
-  /** Fewest changed places first, then the least text touched, then the plainest form. */
-  private ranked(solutions: readonly Solution[]): Solution[] {
-    const { path, text: before } = this.context.source;
-    const size = ({ text }: Solution): number =>
-      editsBetween(path, before, text).reduce((sum, { span, newText }) => sum + span.end - span.start + newText.length, 0);
-    return solutions
-      .map((solution) => ({ solution, size: size(solution) }))
-      .sort((a, b) => a.solution.changes - b.solution.changes || a.size - b.size || a.solution.cost - b.solution.cost)
-      .map(({ solution }) => solution);
   }
 
   private patchOf(text: string): Patch {

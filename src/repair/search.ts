@@ -3,7 +3,8 @@ import type { Batch, BatchScore, BatchState, Override } from './batch.ts';
 import type { OpGroup } from './forms.ts';
 import { overrideOf } from './forms.ts';
 import type { GradientRanking, Ranking } from './gradient.ts';
-import type { Change } from './rewrite.ts';
+import type { Move, PlainMove } from './pairs.ts';
+import { behaviourOf, isSymbol, pairsOf, plainMoves, rankedPairs, upstreamFirst } from './pairs.ts';
 import type { Node } from '../rasp/program.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { interruptAndCheck } from '../shared/cancellation.ts';
@@ -15,7 +16,7 @@ export interface SearchWidth {
   readonly depth: number;
   /** Beams that may share one set of changed ops. */
   readonly perSet: number;
-  /** Pairs of plain changes tried at once from the program as written; default 0. */
+  /** Pairs of plain changes tried at once, from the program as written and wherever a level brings no rise; default 0. */
   readonly pairs?: number;
 }
 
@@ -36,8 +37,6 @@ export interface Candidate {
   readonly state: BatchState;
 }
 
-type Move = readonly [group: number, form: number];
-
 export interface SearchEvents {
   /** After each level, and when a better candidate is found (the loss is NaN then). */
   onProgress(best: Candidate, loss: number): void;
@@ -54,17 +53,17 @@ export interface SearchOutcome {
   /** The best of each behaviour that a beam had, best first: where another search may start. */
   readonly beams: readonly Candidate[];
   readonly evaluations: number;
+  /** It ended early: candidates that are right on the whole batch are wrong elsewhere, and it needs other examples. */
+  readonly outgrown: boolean;
   /** Per op group: the best rise of `value` that one change of it alone brought about, 0 if none. */
   readonly rises: Float64Array;
 }
 
-/** Forms up to this cost, one small change each, are tried in pairs; only the best few symbols and wrappings of an op. */
-const PLAIN_COST = 1.1;
-const PLAIN_PER_OP = 8;
-/** How many ranks a wrapping stands behind; symbols stand closer together, as there are few of them. */
-const WRAP_RANKS = 4;
 /** Candidates that looking for a plainer solution may take. */
 const SIMPLIFYING = 4000;
+
+/** Candidates right on the whole batch and yet refused, after which another batch is needed. */
+const REFUSALS = 2;
 
 /** Weight of wrong-but-informative output, and the price of each changed op. */
 const INFORMATION = 0.5;
@@ -72,12 +71,14 @@ const CHANGE = 0.02;
 
 export class FormSearch {
   private evaluations = 0;
+  private refused = 0;
   private readonly solutions: Candidate[] = [];
   private readonly seen = new Set<string>();
   private best: Candidate;
   readonly origin: Candidate;
   private readonly rises: Float64Array;
   private readonly kept = new Map<string, Candidate>();
+  private readonly paired = new Set<Candidate>();
 
   constructor(
     private readonly batch: Batch,
@@ -101,20 +102,26 @@ export class FormSearch {
       const restart = level > 1 && (level - 1) % 3 === 0;
       const perOp = restart ? this.settings.perOp * 3 : this.settings.perOp;
       const sources = restart ? [this.origin, ...beams] : beams;
+      const before = this.best.value;
       const found = await this.level(sources, perOp, first);
-      if (level === 1 && this.solutions.length === 0) found.push(...(await this.tryPairs(this.origin, this.plainPairs(first))));
+      if (level === 1) found.push(...(await this.plainPairs(this.origin, first)));
+      else if (this.best.value <= before) found.push(...(await this.plainPairs(this.best)));
       beams = this.select(found);
       if (beams.length === 0) break;
     }
     const limit = this.evaluations + SIMPLIFYING;
     for (const solution of [...this.solutions]) await this.simplify(solution, first, limit);
     const kept = [...this.kept.values()].sort((a, b) => b.value - a.value);
-    return { solutions: this.solutions, best: this.best, beams: kept, evaluations: this.evaluations, rises: this.rises };
+    return { solutions: this.solutions, best: this.best, beams: kept, evaluations: this.evaluations, outgrown: this.isOutgrown(), rises: this.rises };
   }
 
   private finished(): boolean {
     const { enough, evaluations = Number.POSITIVE_INFINITY, deadline } = this.settings;
-    return this.solutions.length >= enough || this.evaluations >= evaluations || performance.now() > deadline;
+    return this.solutions.length >= enough || this.isOutgrown() || this.evaluations >= evaluations || performance.now() > deadline;
+  }
+
+  private isOutgrown(): boolean {
+    return this.solutions.length === 0 && this.refused >= REFUSALS;
   }
 
   private async level(sources: readonly Candidate[], perOp: number, first: Ranking): Promise<Candidate[]> {
@@ -163,29 +170,45 @@ export class FormSearch {
     return pairsOf(removable);
   }
 
-  /**
-   * Pairs of plain changes of two ops, those first that stand highest among their own ops' changes: where two bugs hide
-   * each other, the gradient of the whole says little, but it still orders the changes of one op. Another symbol is
-   * plainer than a wrapping.
-   */
-  private plainPairs(first: Ranking): [Move, Move][] {
-    return pairsOf(this.plainMoves(first))
-      .filter(([a, b]) => a.move[0] !== b.move[0])
-      .sort(([a, b], [c, d]) => a.rank + b.rank - (c.rank + d.rank))
-      .slice(0, this.settings.pairs ?? 0)
-      .map(([a, b]) => [a.move, b.move]);
+  /** Pairs of plain changes at once, once from each program. Changes that do nothing there, or what a plainer one does, are left out. */
+  private async plainPairs(source: Candidate, known?: Ranking): Promise<Candidate[]> {
+    const { pairs = 0 } = this.settings;
+    if (pairs === 0 || this.solutions.length > 0 || this.paired.has(source)) return [];
+    this.paired.add(source);
+    const ranking = known ?? (await this.ranking.rank(source.choice));
+    const singles = await this.singles(source, ranking);
+    const inOrder = upstreamFirst(this.batch, this.groups);
+    const found: Candidate[] = [];
+    for (const pair of rankedPairs(singles.map(({ plain }) => plain), pairs)) {
+      if (this.finished()) return found;
+      await interruptAndCheck(this.token);
+      const [first, second] = inOrder(pair);
+      const from = singles.find(({ plain }) => plain.move === first)?.candidate;
+      const candidate = from && this.evaluate(from, [second]);
+      if (candidate) found.push(candidate);
+    }
+    return found;
   }
 
-  /** The best plain changes of each op, with their ranks there. */
-  private plainMoves(first: Ranking): { move: Move; rank: number }[] {
-    const plain = (group: number, wraps: boolean): { move: Move; rank: number }[] =>
-      (this.groups[group]?.forms ?? [])
-        .map(({ cost, changes }, form) => ({ form, cost, changes, gain: first.gains[group]?.[form] ?? 0 }))
-        .filter(({ form, cost, changes }) => form > 0 && cost <= PLAIN_COST && changes.some(isWrap) === wraps)
-        .sort((a, b) => b.gain - a.gain || a.cost - b.cost)
-        .slice(0, PLAIN_PER_OP)
-        .map(({ form }, rank) => ({ move: [group, form], rank: wraps ? WRAP_RANKS + rank : rank / 2 }));
-    return this.groups.flatMap((_, g) => [...plain(g, false), ...plain(g, true)]);
+  private async singles(source: Candidate, ranking: Ranking): Promise<{ plain: PlainMove; candidate: Candidate }[]> {
+    const seen = new Set(this.groups.map((group, g) => `${g}:${behaviourOf(group, source.state, source.state)}`));
+    const singles: { plain: PlainMove; candidate: Candidate }[] = [];
+    for (const plain of plainMoves(this.groups, ranking, source.choice)) {
+      if (this.finished()) break;
+      await interruptAndCheck(this.token);
+      const [g, form] = plain.move;
+      const choice = source.choice.with(g, form);
+      const overrides = overridesOf(this.groups, choice);
+      const group = this.groups[g];
+      if (!overrides || !group) continue;
+      this.evaluations++;
+      const candidate = this.candidate(choice, this.batch.evaluate(overrides, source.state));
+      const behaviour = `${g}:${behaviourOf(group, candidate.state, source.state) ?? choice.join()}`;
+      if (seen.has(behaviour)) continue;
+      seen.add(behaviour);
+      singles.push({ plain, candidate });
+    }
+    return singles;
   }
 
   /**
@@ -193,7 +216,7 @@ export class FormSearch {
    * succeeds.
    */
   private async simplify(solution: Candidate, first: Ranking, limit: number): Promise<void> {
-    const plain = this.plainMoves(first).sort((a, b) => a.rank - b.rank).map(({ move }) => move);
+    const plain = plainMoves(this.groups, first, this.origin.choice).sort((a, b) => a.rank - b.rank).map(({ move }) => move);
     for (let best: Candidate | null = solution; best; ) {
       const from: Candidate = best;
       best = null;
@@ -217,19 +240,13 @@ export class FormSearch {
    */
   private reversions({ choice }: Candidate, plain: readonly Move[]): Move[][] {
     const changed = choice.flatMap((form, g): Move[] => (form === 0 ? [] : [[g, 0]]));
-    const costly = changed.filter(([g]) => !this.isSymbol(g, choice[g] ?? 0));
+    const costly = changed.filter(([g]) => !isSymbol(this.groups, g, choice[g] ?? 0));
     const eased = costly.flatMap(([g]) =>
       plain
-        .filter(([group, form]) => group === g && this.isSymbol(g, form))
+        .filter(([group, form]) => group === g && isSymbol(this.groups, g, form))
         .flatMap((easing) => changed.filter(([other]) => other !== g).map((back) => [back, easing])),
     );
     return [...pairsOf(changed), ...costly.map((move) => [move]), ...eased];
-  }
-
-  /** Is the form one plain change of a symbol? */
-  private isSymbol(group: number, form: number): boolean {
-    const found = this.groups[group]?.forms[form];
-    return found !== undefined && found.cost <= PLAIN_COST && !found.changes.some(isWrap);
   }
 
   /** What a plainer solution has less of: changes, then their cost. */
@@ -261,7 +278,10 @@ export class FormSearch {
     const candidate = this.candidate(choice, state);
     const [only] = moves;
     if (source === this.origin && only && moves.length === 1) this.rises[only[0]] = Math.max(this.rises[only[0]] ?? 0, candidate.value - source.value);
-    if (candidate.score.sequences === 1 && this.events.accept(candidate)) this.solutions.push(candidate);
+    if (candidate.score.sequences === 1) {
+      if (this.events.accept(candidate)) this.solutions.push(candidate);
+      else this.refused++;
+    }
     if (candidate.value > this.best.value) {
       this.best = candidate;
       this.events.onProgress(candidate, Number.NaN);
@@ -295,12 +315,6 @@ export class FormSearch {
     }
     return beams;
   }
-}
-
-const isWrap = ({ kind }: Change): boolean => kind === 'operand' || kind === 'result' || kind === 'around';
-
-function pairsOf<T>(list: readonly T[]): [T, T][] {
-  return list.flatMap((a, i) => list.slice(i + 1).map((b): [T, T] => [a, b]));
 }
 
 /**

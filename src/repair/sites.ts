@@ -1,7 +1,7 @@
 // Forms from the text: an op's own expression with one literal or operator changed, as a change of its table.
 import type { Override } from './batch.ts';
 import type { DomainOf, Form, OpGroup } from './forms.ts';
-import { combinations } from './forms.ts';
+import { combinations } from './forms/distinct.ts';
 import { applyEdits } from './rewrite.ts';
 import type { SourceFile } from '../rasp/analyse.ts';
 import type { Span } from '../rasp/diagnostic.ts';

@@ -4,20 +4,22 @@ import { STARTS_KEPT } from './taskRunner.ts';
 import type { RepairMethod } from './types.ts';
 
 /** Each round of the search over forms is wider than the one before. */
-const narrow = { perOp: 25, beams: 6, depth: 6, perSet: 2, pairs: 1500 } as const;
+const narrow = { perOp: 25, beams: 6, depth: 6, perSet: 2, pairs: 2500 } as const;
 const wide = { perOp: 25, beams: 20, depth: 6, perSet: 3 } as const;
 const widest = { perOp: 40, beams: 48, depth: 6, perSet: 4 } as const;
-const pairsFirst = { perOp: 10, beams: 12, depth: 3, perSet: 3, pairs: 6000 } as const;
+/** From a program on the way: what is left may be two bugs that hide each other. */
+const onward = { perOp: 25, beams: 6, depth: 3, perSet: 2, pairs: 2500 } as const;
 
 /** Programs on the way that get a search of their own, how many candidates each of those tries, and in how many lanes. */
 const FROM_BEST = 24;
-const FROM_BEST_EVALUATIONS = 3000;
+const FROM_BEST_EVALUATIONS = 6000;
+const NARROW_EVALUATIONS = 10_000;
 const FROM_BEST_ABREAST = 2;
 const WIDE_EVALUATIONS = 60_000;
 /** Programs on the way in which single ops are tried as dictionaries. */
 const LOOKUP_STARTS = 6;
 
-type StageName = 'forms' | 'edits' | 'pairs' | 'fromBest' | 'wide' | 'widest' | 'lookups' | 'tables' | 'weights';
+type StageName = 'forms' | 'edits' | 'fromBest' | 'wide' | 'widest' | 'lookups' | 'tables' | 'weights';
 
 /** A task by its place in the method's order. */
 export interface Stage {
@@ -44,21 +46,19 @@ type Plan = readonly { readonly name: StageName; readonly until: number; readonl
 const plans: Record<RepairMethod, Plan> = {
   auto: [
     { name: 'forms', until: 0.3 },
-    { name: 'pairs', until: 0.4, after: ['forms'] },
-    { name: 'edits', until: 0.5 },
-    { name: 'fromBest', until: 0.7, after: ['forms', 'edits', 'pairs'] },
-    { name: 'wide', until: 0.8, after: ['forms', 'pairs'] },
-    { name: 'widest', until: 0.8, after: ['forms', 'pairs', 'wide'] },
-    { name: 'lookups', until: 0.85, after: ['forms', 'pairs', 'edits'] },
+    { name: 'edits', until: 0.4 },
+    { name: 'fromBest', until: 0.75, after: ['forms', 'edits'] },
+    { name: 'wide', until: 0.83, after: ['forms'] },
+    { name: 'widest', until: 0.83, after: ['forms', 'wide'] },
+    { name: 'lookups', until: 0.87, after: ['forms', 'edits'] },
     { name: 'tables', until: 0.9 },
     { name: 'weights', until: 1 },
   ],
   search: [
-    { name: 'forms', until: 0.3 },
-    { name: 'pairs', until: 0.45, after: ['forms'] },
-    { name: 'fromBest', until: 0.7, after: ['forms', 'pairs'] },
-    { name: 'wide', until: 1, after: ['forms', 'pairs'] },
-    { name: 'widest', until: 1, after: ['forms', 'pairs', 'wide'] },
+    { name: 'forms', until: 0.35 },
+    { name: 'fromBest', until: 0.8, after: ['forms'] },
+    { name: 'wide', until: 1, after: ['forms'] },
+    { name: 'widest', until: 1, after: ['forms', 'wide'] },
   ],
   edits: [{ name: 'edits', until: 1 }],
   tables: [
@@ -71,20 +71,18 @@ const plans: Record<RepairMethod, Plan> = {
 type TaskOf = Stage['task'];
 
 const formTask = (width: Extract<RepairTask, { kind: 'forms' }>['width'], evaluations = Number.POSITIVE_INFINITY): TaskOf =>
-  (text, { hard }) => ({ kind: 'forms', text, width, hard, evaluations, reports: true });
+  (text, { hard }) => ({ kind: 'forms', text, changes: 0, width, hard, evaluations, reports: true });
 
 /**
  * Op forms again, from the most promising program so far. What a change made possible has forms of its own there: an op
  * may be changed twice, and a form that said nothing before may now matter.
  */
 const fromBestTask: TaskOf = (_text, { hard, starts: [start] }) =>
-  start ? { kind: 'forms', text: start.text, width: { ...narrow, depth: 4, pairs: 0 }, hard, evaluations: FROM_BEST_EVALUATIONS, reports: false } : null;
+  start ? { kind: 'forms', text: start.text, changes: start.changes, width: onward, hard, evaluations: FROM_BEST_EVALUATIONS, reports: false } : null;
 
 const tasks: Record<StageName, TaskOf> = {
-  forms: formTask(narrow),
+  forms: formTask(narrow, NARROW_EVALUATIONS),
   edits: () => ({ kind: 'edits' }),
-  /** Two bugs that hide each other: no change of one alone gains anything. */
-  pairs: formTask(pairsFirst),
   fromBest: fromBestTask,
   wide: formTask(wide, WIDE_EVALUATIONS),
   widest: formTask(widest, WIDE_EVALUATIONS),

@@ -26,6 +26,8 @@ export interface RepairContext {
 export interface FormTask {
   readonly kind: 'forms';
   readonly text: string;
+  /** Ops that the text changes already. */
+  readonly changes: number;
   readonly width: SearchWidth;
   /** Examples that screen beside the first ones, as places in `sampled`. */
   readonly hard: readonly number[];
@@ -68,6 +70,8 @@ export interface Solution {
 /** A program on the way, changed and not yet right, and what the search that found it made of it. */
 export interface Start {
   readonly text: string;
+  readonly changes: number;
+  /** The more changes it needed, the less. */
   readonly value: number;
 }
 

@@ -119,28 +119,37 @@ class TaskRun {
     );
   }
 
-  /** Stages 1 and 2: localise, then search over op forms. */
-  async searchForms({ text, width, evaluations, reports }: FormTask): Promise<TaskResult> {
+  /** Stages 1 and 2: localise, then search over op forms; again with the examples that told almost right ones apart. */
+  async searchForms(task: FormTask): Promise<TaskResult> {
+    for (let round = 0; round < ROUNDS; round++) {
+      const outcome = await this.searchRound(task, round === 0);
+      if (!outcome?.outgrown || outcome.solutions.length > 0 || performance.now() > this.deadline) break;
+    }
+    return this.result();
+  }
+
+  private async searchRound({ text, changes, width, evaluations, reports }: FormTask, isFirst: boolean): Promise<SearchOutcome | null> {
     const source = { path: this.context.source.path, text };
     const borrowed = await this.prepared(source);
-    if (!borrowed) return this.result();
+    if (!borrowed) return null;
     const { batch, groups, ranking } = borrowed.prepared;
     const events = {
       accept: (candidate: Candidate) => this.acceptForms(source, groups, candidate, batch, 'search'),
       onProgress: (best: Candidate, loss: number) => this.moved('search', best.score.sequences, loss, spansOf(groups, best.choice), batch, best.state),
       onRanking: ({ loss, gains }: { loss: number; gains: readonly Float64Array[] }) => {
-        if (reports) this.localise(groups, loss, gains);
+        if (reports && isFirst) this.localise(groups, loss, gains);
       },
     };
     try {
-      const outcome = await new FormSearch(batch, groups, ranking, { ...width, evaluations, deadline: this.deadline, enough: ENOUGH }, this.options.token, events).run();
-      this.evaluations = outcome.evaluations;
-      this.keepStarts(outcome.beams.slice(0, STARTS_KEPT).map(({ choice, value }) => ({ text: textOf(source, this.context.dialect, groups, choice), value })));
+      const left = evaluations - this.evaluations;
+      const outcome = await new FormSearch(batch, groups, ranking, { ...width, evaluations: left, deadline: this.deadline, enough: ENOUGH }, this.options.token, events).run();
+      this.evaluations += outcome.evaluations;
+      this.keepStarts(thrifty(outcome.beams, changes).map(({ choice, ...start }) => ({ ...start, text: textOf(source, this.context.dialect, groups, choice) })));
       if (reports) this.tell(outcome, groups, width);
+      return outcome;
     } finally {
       await borrowed.giveBack();
     }
-    return this.result();
   }
 
   /** Stage 2 as well: small edits of the text itself. */
@@ -159,7 +168,7 @@ class TaskRun {
     });
     const { best, evaluations } = await search.run();
     this.evaluations = evaluations;
-    this.keepStarts(best.map(({ text, value }) => ({ text, value })));
+    this.keepStarts(best.map(({ text, value, moves }) => ({ text, changes: moves.length, value: value - WORTH * moves.length })));
     this.tried.push(`Search over text edits: ${evaluations} candidates at ${sites.length} ${sites.length === 1 ? 'place' : 'places'}; the best gets ${percent(best[0]?.score.sequences ?? 0)} of the screened examples right.`);
     return this.result();
   }
@@ -248,7 +257,7 @@ class TaskRun {
   }
 
   private async prepared(source: SourceFile): Promise<Borrowed | null> {
-    const borrowed = await this.borrow(source.text, this.knownHard, () => this.prepare(source));
+    const borrowed = await this.borrow(source.text, [...this.acceptance.hard], () => this.prepare(source));
     if (borrowed) this.provider = borrowed.prepared.ranking.provider;
     return borrowed;
   }
@@ -256,14 +265,15 @@ class TaskRun {
   /** @returns null where the program has no ops to change or no gradient; `tried` says why */
   private async prepare(source: SourceFile): Promise<Prepared | null> {
     const { sampled } = this.context;
+    const hard = this.acceptance.hard.flatMap((place) => sampled[place] ?? []);
     const program = programOfText(this.context, source.text);
     if (!program) return null;
     try {
       return await prepareSearch({
         program,
         source,
-        screen: [...this.knownHard.flatMap((place) => sampled[place] ?? []), ...sampled.slice(0, SCREEN)],
-        gradientBatch: sampled.slice(0, GRADIENT_BATCH),
+        screen: [...hard, ...sampled.slice(0, SCREEN)],
+        gradientBatch: [...hard, ...sampled].slice(0, GRADIENT_BATCH),
         programOfText: (changed) => programOfText(this.context, changed),
         host: this.host,
         ...(this.reorder ? { reorder: this.reorder } : {}),
@@ -313,6 +323,21 @@ class TaskRun {
     const { acceptance, starts, evaluations, tried, suspects, provider } = this;
     return { solutions: acceptance.solutions, starts, hard: acceptance.hard.slice(this.knownHard.length), evaluations, tried, suspects, provider, model: null, readBack: null };
   }
+}
+
+/** Searches of one task, each with the examples that the one before it was missing. */
+const ROUNDS = 4;
+
+/** What a change must have gained for a search to go on from it. */
+const WORTH = 0.08;
+
+/** Those first that came far with few changes: many changes fit the screened examples by chance. */
+function thrifty(beams: readonly Candidate[], changes: number): (Omit<Start, 'text'> & { choice: Candidate['choice'] })[] {
+  return beams
+    .map(({ choice, value }) => ({ choice, value, changes: changes + choice.filter((form) => form !== 0).length }))
+    .map((start) => ({ ...start, value: start.value - WORTH * start.changes }))
+    .sort((a, b) => b.value - a.value)
+    .slice(0, STARTS_KEPT);
 }
 
 const lineOf = (text: string, { start }: Span): number => text.slice(0, start).split('\n').length;

@@ -8,7 +8,7 @@ import type { Candidate } from './search.ts';
 import { overridesOf } from './search.ts';
 import type { Example } from './types.ts';
 import { encodeExamples } from '../numeric/encode.ts';
-import type { TableParameter } from '../numeric/tableProgram.ts';
+import type { TableParameter } from '../numeric/tableParameter.ts';
 import { Trainer } from '../numeric/train.ts';
 import type { GraphBuilder } from '../onnx/builder.ts';
 import type { ModelHost } from '../runtime/client.ts';

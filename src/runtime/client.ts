@@ -92,7 +92,7 @@ export class ModelHost {
    * @throws RuntimeError if the runtime refuses the model or the memory budget is used up.
    */
   async createSession(model: Uint8Array | { readonly path: string }, options: Partial<SessionOptions> = {}): Promise<Session> {
-    const complete: SessionOptions = { provider: options.provider ?? this.provider, optimization: options.optimization ?? 'all' };
+    const complete: SessionOptions = { provider: options.provider ?? this.provider, optimization: options.optimization ?? 'all', threads: options.threads ?? 0 };
     const key = sessionKey(model, complete);
     const known = this.sessions.get(key);
     if (known) return known.share();
@@ -319,5 +319,5 @@ function sessionKey(model: Uint8Array | { readonly path: string }, options: Sess
   const hash = createHash('sha256');
   if (model instanceof Uint8Array) hash.update(model);
   else hash.update(`path:${model.path}`);
-  return `${hash.digest('hex')}:${options.provider}:${options.optimization}`;
+  return `${hash.digest('hex')}:${options.provider}:${options.optimization}:${options.threads}`;
 }

@@ -33,11 +33,12 @@ function opened(id: number): ort.InferenceSession {
   return session;
 }
 
-function create(model: Uint8Array | string, { provider, optimization }: SessionOptions): Promise<ort.InferenceSession> {
+function create(model: Uint8Array | string, { provider, optimization, threads }: SessionOptions): Promise<ort.InferenceSession> {
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'],
     graphOptimizationLevel: optimization,
     logSeverityLevel: 3,
+    intraOpNumThreads: threads,
     // Waiting threads sleep instead of spinning: half the CPU at two threads.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   };

@@ -16,6 +16,8 @@ export interface SessionOptions {
   readonly provider: Provider;
   /** `disabled` starts faster, for graphs that run once. */
   readonly optimization: 'disabled' | 'all';
+  /** Threads that share one op; 0: as many as there are cores. */
+  readonly threads: number;
 }
 
 export interface CreateRequest {

@@ -45,6 +45,8 @@ export interface PanelState {
   readonly summary: string;
   readonly tried: readonly string[];
   readonly canApply: boolean;
+  /** There is a trained model that can be saved. */
+  readonly canSave: boolean;
 }
 
 export interface SnapshotMessage {
@@ -65,11 +67,11 @@ export interface ReadyMessage {
 }
 export interface ActionMessage {
   readonly type: 'action';
-  readonly action: 'apply' | 'diff' | 'cancel' | 'again';
+  readonly action: 'apply' | 'diff' | 'save' | 'cancel' | 'again';
 }
 export type FromPanel = ReadyMessage | ActionMessage;
 
-const actions: ReadonlySet<unknown> = new Set(['apply', 'diff', 'cancel', 'again']);
+const actions: ReadonlySet<unknown> = new Set(['apply', 'diff', 'save', 'cancel', 'again']);
 
 /** Messages come from a page: anything but the two known shapes is dropped. */
 export function isFromPanel(message: unknown): message is FromPanel {

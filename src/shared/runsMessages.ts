@@ -9,14 +9,14 @@ export interface RunRow {
   readonly status: PanelState['status'];
   /** As it was asked for. */
   readonly method: string;
-  /** Share of examples that the patched program gets right, else the best candidate's; 0 to 1. */
+  /** Share of examples that the patched program or the trained model gets right, else the best candidate's; 0 to 1. */
   readonly exact: number | null;
   readonly seconds: number | null;
 }
 
 export interface RunDetail extends RunRow {
   readonly message: string;
-  /** What found the patch. */
+  /** What found the patch or trained the model. */
   readonly foundBy: string;
   readonly provider: string;
   readonly evaluations: number | null;

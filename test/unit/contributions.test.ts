@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'mocha';
+import { repairMethods } from '../../src/repair/types.ts';
 import { commands, raspLanguage, settings } from '../../src/shared/contributions.ts';
 
 interface Manifest {
   readonly contributes: {
     readonly commands: readonly { readonly command: string; readonly title: string; readonly category: string }[];
     readonly languages: readonly { readonly id: string }[];
-    readonly configuration: { readonly properties: Readonly<Record<string, unknown>> };
+    readonly configuration: { readonly properties: Readonly<Record<string, { readonly enum?: readonly string[] }>> };
   };
 }
 
@@ -26,6 +27,10 @@ describe('contributions', () => {
   it('declare every setting that the code reads', () => {
     const { section, ...keys } = settings;
     assert.deepEqual(Object.keys(contributes.configuration.properties).sort(), Object.values(keys).map((key) => `${section}.${key}`).sort());
+  });
+
+  it('offer every method of repair', () => {
+    assert.deepEqual(contributes.configuration.properties[`${settings.section}.${settings.method}`]?.enum, repairMethods);
   });
 
   it('declare the language', () => assert.ok(contributes.languages.some(({ id }) => id === raspLanguage)));

@@ -76,8 +76,14 @@ describe('the charts of the report', () => {
   it('tell the methods apart without colour', () => {
     assert.equal(styles.length, Object.keys(methods).length);
     assert.equal(new Set(styles.map(({ dash, mark }) => `${dash}|${mark}`)).size, styles.length);
-    const dashes = styles.map(({ dash }) => dash);
-    assert.ok(new Set(dashes).size >= styles.length - 1, 'lines have no marks');
+    assert.equal(new Set(styles.map(({ dash }) => dash)).size, styles.length);
+  });
+
+  it('show in the legend the stroke that each line has', () => {
+    const svg = svgOf(repairsOverTime(measurements));
+    const strokes = (tag: string): string[] => [...svg.matchAll(new RegExp(`<${tag} [^>]*(stroke="#[^"]*" stroke-width="2"[^>]*)/>`, 'gu'))].map(([, stroke = '']) => stroke).sort();
+    assert.ok(strokes('path').length > 1);
+    assert.deepEqual(strokes('line'), strokes('path'));
   });
 
   it('put a rate and its interval where the axis says', () => {

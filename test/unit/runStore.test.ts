@@ -54,6 +54,27 @@ describe('repair runs on disk', () => {
     assert.deepEqual([all.length, all[0]?.id, all.at(-1)?.id], [mostRuns, '1024-x', '1005-x']);
   });
 
+  it('have their models beside them, and let them go together', async () => {
+    const model = Uint8Array.of(1, 2, 3);
+    void store.saveModel('1000-x', model);
+    for (let n = 0; n < mostRuns; n++) void store.save(record(n));
+    assert.deepEqual(Uint8Array.from((await store.model('1000-x')) ?? []), model);
+    assert.equal((await store.all()).length, mostRuns);
+    await store.save(record(mostRuns));
+    assert.equal(await store.model('1000-x'), null);
+    assert.match(log.join(), /1000-x/u);
+    assert.ok(!readdirSync(folder).some((name) => name.startsWith('1000-')));
+  });
+
+  it('come back with what is told of their model', async () => {
+    const model = { parameters: 12, steps: 800, rows: { training: 70, validation: 11 }, exact: { examples: 0.9, validation: 0.8, test: null } };
+    const { outcome } = record(1);
+    assert.ok(outcome);
+    const trained = record(1, { status: 'partial', outcome: { ...outcome, method: 'weights', patch: null, model } });
+    await store.save(trained);
+    assert.deepEqual(await store.all(), [trained]);
+  });
+
   it('are passed over with a line in the log where a file is damaged', async () => {
     await store.save(record(1));
     await store.save(record(2));

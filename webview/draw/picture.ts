@@ -1,66 +1,30 @@
 // The picture: layer by layer the attention matrices, what they bring from where, and what is computed position by position.
 import type { Drawing, DrawnMatrix, DrawnSequence } from '../../src/shared/drawing.ts';
 import { describeOp, layersOf } from './describe.ts';
+import type { Block } from '../picture/blocks.ts';
+import { part, Sheet, shortened, textWidth } from '../picture/blocks.ts';
 import type { Palette } from '../svg.ts';
 import { svg } from '../svg.ts';
 
 const rowHeight = 22;
 const gap = 14;
 const flowHeight = 46;
-const textWidth = 7.3;
 const longestText = 9;
-
-interface Block {
-  readonly element: SVGElement;
-  readonly width: number;
-  readonly height: number;
-}
 
 /** The whole drawing as one SVG, at least as wide as asked for where there is enough to show. */
 export function picture(drawing: Drawing, palette: Palette, width: number): SVGElement {
   const painter = new Painter(drawing, palette);
-  let y = 4;
-  let right = 0;
-  const parts: SVGElement[] = [];
-  const place = (block: Block, x: number): void => {
-    block.element.setAttribute('transform', `translate(${x} ${y})`);
-    parts.push(block.element);
-    right = Math.max(right, x + block.width);
-  };
+  const sheet = new Sheet(palette);
   for (const [layer, ops] of layersOf(drawing)) {
-    place(painter.heading(layer), 0);
-    y += 26;
-    for (const row of wrapped(painter.matrices(ops), Math.max(width, 240))) {
-      let x = 0;
-      for (const block of row) {
-        place(block, x);
-        x += block.width + 24;
-      }
-      y += Math.max(...row.map(({ height }) => height)) + gap;
-    }
+    sheet.heading(layer === 0 ? 'Input' : `Layer ${layer}`);
+    sheet.rows(painter.matrices(ops), Math.max(width, 240), { between: 24, below: gap });
     for (const block of painter.sequences(ops)) {
-      place(block, 0);
-      y += block.height + gap;
+      sheet.place(block);
+      sheet.y += block.height + gap;
     }
-    y += 8;
+    sheet.y += 8;
   }
-  const size = { width: Math.ceil(right + 4), height: Math.ceil(y) };
-  const background = svg('rect', { width: size.width, height: size.height, fill: palette.background });
-  return svg('svg', { xmlns: 'http://www.w3.org/2000/svg', ...size, viewBox: `0 0 ${size.width} ${size.height}`, 'font-family': palette.font, 'font-size': 12 }, background, ...parts);
-}
-
-function wrapped(blocks: readonly Block[], width: number): Block[][] {
-  const rows: Block[][] = [];
-  let used = Infinity;
-  for (const block of blocks) {
-    if (used + block.width > width) {
-      rows.push([]);
-      used = 0;
-    }
-    rows.at(-1)?.push(block);
-    used += block.width + 24;
-  }
-  return rows;
+  return sheet.whole();
 }
 
 class Painter {
@@ -75,14 +39,8 @@ class Painter {
     const all = drawing.ops;
     this.sequencesById = new Map(all.flatMap((op) => (op.kind === 'sequence' ? [[op.id, op] as const] : [])));
     this.matricesById = new Map(all.flatMap((op) => (op.kind === 'matrix' ? [[op.id, op] as const] : [])));
-    const longest = Math.max(1, ...all.flatMap((op) => (op.kind === 'sequence' ? op.values : [])).map((text) => shortened(text).length));
+    const longest = Math.max(1, ...all.flatMap((op) => (op.kind === 'sequence' ? op.values : [])).map((text) => cellText(text).length));
     this.cell = Math.max(24, Math.ceil(longest * textWidth) + 8);
-  }
-
-  heading(layer: number): Block {
-    const title = layer === 0 ? 'Input' : `Layer ${layer}`;
-    const { foreground } = this.palette;
-    return { element: svg('text', { x: 0, y: 14, fill: foreground, 'font-weight': 600, 'font-size': 13 }, title), width: 80, height: 18 };
   }
 
   matrices(ops: Drawing['ops']): Block[] {
@@ -94,16 +52,13 @@ class Painter {
   }
 
   private group(op: DrawnSequence | DrawnMatrix, width: number, height: number, ...children: readonly SVGElement[]): Block {
-    const focus = svg('rect', { class: 'focus', x: -3, y: -3, width: width + 6, height: height + 6, rx: 3, fill: 'none', stroke: 'none' });
-    const label = describeOp(op, this.drawing);
-    const element = svg('g', { class: 'op', tabindex: -1, role: 'img', 'aria-label': label, 'data-op': op.id }, svg('title', {}, label), focus, ...children);
-    return { element, width, height };
+    return part({ element: svg('g', {}, ...children), width, height }, describeOp(op, this.drawing), { 'data-op': op.id });
   }
 
   /** Its name, and how it is computed where that says more. */
   private title(op: DrawnSequence | DrawnMatrix): { element: SVGElement; width: number } {
     const { foreground, muted } = this.palette;
-    const formula = op.formula === op.name ? '' : ` = ${op.formula.length > 60 ? `${op.formula.slice(0, 59)}…` : op.formula}`;
+    const formula = op.formula === op.name ? '' : ` = ${shortened(op.formula, 60)}`;
     const element = svg('text', { x: 0, y: 12 }, svg('tspan', { fill: foreground, 'font-weight': 600 }, op.name), svg('tspan', { fill: muted }, formula));
     return { element, width: (op.name.length + formula.length) * textWidth };
   }
@@ -112,7 +67,7 @@ class Painter {
     const { foreground, line } = this.palette;
     return values.flatMap((text, i) => [
       svg('rect', { x: i * this.cell + 0.5, y: y + 0.5, width: this.cell, height: rowHeight, fill: 'none', stroke: line, 'stroke-width': strong ? 1.5 : 0.75 }),
-      svg('text', { x: (i + 0.5) * this.cell, y: y + 15.5, fill: foreground, 'text-anchor': 'middle' }, shortened(text)),
+      svg('text', { x: (i + 0.5) * this.cell, y: y + 15.5, fill: foreground, 'text-anchor': 'middle' }, cellText(text)),
     ]);
   }
 
@@ -138,7 +93,7 @@ class Painter {
     const right = op.values.length * this.cell + 8;
     const note = (text: string, y: number): SVGElement => svg('text', { x: right, y: y + 15.5, fill: muted }, text);
     const names = [source?.name ?? (op.attention?.source === null ? 'positions counted' : 'input'), op.name];
-    const [from = '', to = ''] = names.map((name) => (name.length > 30 ? `${name.slice(0, 29)}…` : name));
+    const [from = '', to = ''] = names.map((name) => shortened(name, 30));
     const whole = Math.max(width, right + Math.max(from.length, to.length) * textWidth);
     return this.group(op, whole, bottom + rowHeight, element, ...this.cells(above, top, false), ...lines, ...this.cells(op.values, bottom, true), note(from, top), note(to, bottom));
   }
@@ -147,8 +102,8 @@ class Painter {
     const { foreground, muted, line, accent } = this.palette;
     const size = 20;
     const { element, width } = this.title(op);
-    const keys = op.keys.map(shortened);
-    const queries = op.queries.map(shortened);
+    const keys = op.keys.map(cellText);
+    const queries = op.queries.map(cellText);
     const left = Math.max(2, ...queries.map(({ length }) => length)) * textWidth + 8;
     // Long keys do not fit above their columns side by side: they stand upright.
     const upright = keys.some(({ length }) => length > 2);
@@ -171,4 +126,4 @@ class Painter {
   }
 }
 
-const shortened = (text: string): string => (text === ' ' ? '␣' : text.length > longestText ? `${text.slice(0, longestText - 1)}…` : text);
+const cellText = (text: string): string => (text === ' ' ? '␣' : shortened(text, longestText));

@@ -69,10 +69,11 @@ class Page {
     this.sections.tried.hidden = state.tried.length === 0 || state.status === 'repaired';
   }
 
-  private showActions({ status, canApply }: PanelState): void {
+  private showActions({ status, canApply, canSave }: PanelState): void {
     const wanted: [ActionMessage['action'], string][] = [];
     if (status === 'running') wanted.push(['cancel', 'Cancel']);
     if (canApply) wanted.push(['apply', 'Apply repair'], ['diff', 'Show as diff']);
+    if (canSave) wanted.push(['save', 'Save model…']);
     if (['cancelled', 'failed', 'partial', 'unrepairable'].includes(status)) wanted.push(['again', 'Try again']);
     const key = wanted.map(([action]) => action).join();
     if (this.actions.dataset.key === key) return;
@@ -80,7 +81,7 @@ class Page {
     this.actions.replaceChildren(
       ...wanted.map(([action, label], i) => {
         const button = document.createElement('vscode-button');
-        button.setAttribute('appearance', i === 0 && action === 'apply' ? 'primary' : 'secondary');
+        button.setAttribute('appearance', i === 0 && (action === 'apply' || action === 'save') ? 'primary' : 'secondary');
         button.setAttribute('data-action', action);
         button.textContent = label;
         button.addEventListener('click', () => vscode.postMessage({ type: 'action', action }));

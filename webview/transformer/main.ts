@@ -2,7 +2,8 @@
 import './style.css';
 import { registerComponents } from '../components.ts';
 import { button, element, table } from '../dom.ts';
-import { themePalette } from '../svg.ts';
+import type { Paint } from '../picture/view.ts';
+import { PictureView } from '../picture/view.ts';
 import { count, directionsTitle, headTitle, layerTitle, lineText, percent, positionsOf, shapeTexts } from './describe.ts';
 import { SettingsForm } from './form.ts';
 import { picture } from './picture.ts';
@@ -14,8 +15,6 @@ declare function acquireVsCodeApi(): { postMessage(message: FromTransformerPage)
 const vscode = acquireVsCodeApi();
 registerComponents();
 
-const exportWidth = 900;
-
 class Page {
   private readonly heading = element('h1');
   private readonly caption = element('p', { class: 'caption', role: 'status' });
@@ -24,26 +23,15 @@ class Page {
   private readonly actions = element('div', { class: 'actions' });
   private readonly shape = element('dl', { class: 'shape' });
   private readonly result = element('section');
-  private readonly box = element('div', { class: 'picture', role: 'group', 'aria-label': 'Transformer by layers; arrow keys go from part to part, Enter shows the source' });
+  private readonly view = new PictureView('Transformer by layers; arrow keys go from part to part, Enter shows the source');
   private readonly legend = element('p', { class: 'note' }, 'Rows are queries, columns keys; the area of a square is the share of attention. A click or Enter on a part shows its source.');
-  private readonly details = element('p', { class: 'details', 'aria-live': 'polite' });
-  private readonly tables = element('div');
-  private readonly below = element('details', {}, element('summary', {}, 'As tables'), this.tables);
   private shown: TransformerPicture | null = null;
-  private width = 0;
 
   constructor(root: HTMLElement) {
-    root.append(element('header', {}, this.heading, this.caption), this.form.element, this.problem, this.actions, this.shape, this.result, this.legend, this.box, this.details, this.below);
-    this.box.addEventListener('keydown', (event) => this.onKey(event));
-    this.box.addEventListener('click', ({ target }) => target instanceof Element && showSource(target.closest('.op')));
-    this.box.addEventListener('focusin', ({ target }) => {
-      if (target instanceof SVGElement) this.details.textContent = target.getAttribute('aria-label');
-    });
-    // Colours are read when the picture is made, and heads wrap at the page's width.
-    new MutationObserver(() => this.paint()).observe(document.body, { attributes: true, attributeFilter: ['class'] });
-    new ResizeObserver(() => {
-      if (Math.abs(this.box.clientWidth - this.width) > 40) this.paint();
-    }).observe(this.box);
+    const { box, details, tables } = this.view;
+    root.append(element('header', {}, this.heading, this.caption), this.form.element, this.problem, this.actions, this.shape, this.result, this.legend, box, details, tables);
+    box.addEventListener('click', ({ target }) => showSource(target));
+    box.addEventListener('keydown', ({ key, target }) => key === 'Enter' && showSource(target));
   }
 
   show({ program, settings, view, stale }: TransformerState): void {
@@ -55,7 +43,7 @@ class Page {
     this.shown = view.status === 'shown' ? view.picture : null;
     this.showActions(view.status, stale);
     this.showFacts();
-    this.paint();
+    this.view.show(this.shown && paintOf(this.shown), this.shown ? tablesOf(this.shown) : []);
   }
 
   private showProblem(problem: TransformerProblem | null): void {
@@ -78,48 +66,22 @@ class Page {
 
   private showFacts(): void {
     const { shown } = this;
-    for (const part of [this.shape, this.result, this.legend, this.below, this.details]) part.hidden = shown === null;
-    this.details.textContent = '';
+    for (const part of [this.shape, this.result, this.legend]) part.hidden = shown === null;
     this.shape.replaceChildren(...(shown ? shapeTexts(shown.shape).map(([name, text]) => element('div', {}, element('dt', {}, name), element('dd', {}, text))) : []));
     this.result.replaceChildren(...(shown ? [outputTable(shown), verdict(shown)] : []));
-    this.tables.replaceChildren(...(shown ? tablesOf(shown) : []));
-  }
-
-  private paint(): void {
-    this.box.hidden = this.shown === null;
-    if (!this.shown) return this.box.replaceChildren();
-    this.width = this.box.clientWidth;
-    this.box.replaceChildren(picture(this.shown, themePalette(), this.width));
-    this.ops().at(0)?.setAttribute('tabindex', '0');
-  }
-
-  private ops(): SVGElement[] {
-    return [...this.box.querySelectorAll<SVGElement>('.op')];
-  }
-
-  private onKey(event: KeyboardEvent): void {
-    const ops = this.ops();
-    const at = ops.findIndex((op) => op === document.activeElement);
-    if (event.key === 'Enter' && at >= 0) return showSource(ops[at] ?? null);
-    const to = { ArrowDown: at + 1, ArrowRight: at + 1, ArrowUp: at - 1, ArrowLeft: at - 1, Home: 0, End: ops.length - 1 }[event.key];
-    const target = to === undefined ? undefined : ops[to];
-    if (at < 0 || !target) return;
-    event.preventDefault();
-    ops[at]?.setAttribute('tabindex', '-1');
-    target.setAttribute('tabindex', '0');
-    target.focus();
-    target.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   }
 
   private export(): void {
     if (!this.shown) return;
-    const whole = picture(this.shown, themePalette(), exportWidth);
-    vscode.postMessage({ type: 'exportSvg', svg: `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(whole)}\n` });
+    vscode.postMessage({ type: 'exportSvg', svg: this.view.saved(paintOf(this.shown)) });
   }
 }
 
-function showSource(op: Element | null): void {
-  if (!(op instanceof SVGElement) || op.dataset.start === undefined) return;
+const paintOf = (shown: TransformerPicture): Paint => (palette, width) => picture(shown, palette, width);
+
+function showSource(target: EventTarget | null): void {
+  const op = target instanceof Element ? target.closest<SVGElement>('.op') : null;
+  if (op?.dataset.start === undefined) return;
   vscode.postMessage({ type: 'source', start: Number(op.dataset.start), end: Number(op.dataset.end) });
 }
 

@@ -1,20 +1,15 @@
 // The picture of a transformer: layer by layer who attends to whom, and what the heads and the MLP write into the stream.
 import type { PicturedDirections, PicturedHead, SourcePlace, TransformerPicture } from '../../src/shared/transformerPicture.ts';
 import { describeDirections, describeHead, directionsTitle, layerTitle, lineText, positionsOf } from './describe.ts';
+import type { Block } from '../picture/blocks.ts';
+import { part, Sheet, shortened, textWidth } from '../picture/blocks.ts';
 import type { Palette } from '../svg.ts';
 import { svg } from '../svg.ts';
 
-const textWidth = 7.3;
 const longestText = 9;
 const side = 20;
 const rowHeight = 24;
 const gap = 16;
-
-interface Block {
-  readonly element: SVGElement;
-  readonly width: number;
-  readonly height: number;
-}
 
 /** The whole picture as one SVG; heads wrap at the width. */
 export function picture(shown: TransformerPicture, palette: Palette, width: number): SVGElement {
@@ -26,18 +21,17 @@ class Painter {
   private readonly cell: number;
   /** Where cells begin; 0 where there is no room for titles beside them, which then stand above. */
   private readonly margin: number;
-  private readonly parts: SVGElement[] = [];
-  private y = 4;
-  private right = 0;
+  private readonly sheet: Sheet;
 
   constructor(
     private readonly shown: TransformerPicture,
     private readonly palette: Palette,
     private readonly width: number,
   ) {
-    this.positions = positionsOf(shown).map(shortened);
+    this.sheet = new Sheet(palette);
+    this.positions = positionsOf(shown).map(cellText);
     const directions = [...shown.embedding, ...shown.layers.flatMap(({ attended, computed }) => [...attended, ...computed])];
-    const texts = [...this.positions, ...shown.output, ...directions.flatMap(({ cells }) => cells)].map(shortened);
+    const texts = [...this.positions, ...shown.output, ...directions.flatMap(({ cells }) => cells)].map(cellText);
     this.cell = Math.max(28, Math.ceil(Math.max(...texts.map(({ length }) => length)) * textWidth) + 8);
     const titles = directions.map((one) => rowTitle(one).length);
     const margin = Math.ceil(Math.max(8, ...titles) * textWidth) + 10;
@@ -53,43 +47,28 @@ class Painter {
       if (layer.hidden > 0) this.stage('MLP writes', [], layer.computed);
     });
     this.heading('Output');
-    this.place(this.row('', ['', ...output], true), 0);
-    const size = { width: Math.ceil(this.right + 4), height: Math.ceil(this.y) };
-    const background = svg('rect', { ...size, fill: this.palette.background });
-    return svg('svg', { xmlns: 'http://www.w3.org/2000/svg', ...size, viewBox: `0 0 ${size.width} ${size.height}`, 'font-family': this.palette.font, 'font-size': 12 }, background, ...this.parts);
-  }
-
-  private place(block: Block, x: number): void {
-    block.element.setAttribute('transform', `translate(${x} ${this.y})`);
-    this.parts.push(block.element);
-    this.right = Math.max(this.right, x + block.width);
+    this.sheet.place(this.row('', ['', ...output], true));
+    return this.sheet.whole();
   }
 
   private heading(text: string): void {
-    this.y += gap / 2;
-    this.place({ element: svg('text', { x: 0, y: 14, fill: this.palette.foreground, 'font-weight': 600, 'font-size': 13 }, text), width: text.length * 8, height: 18 }, 0);
-    this.y += 26;
+    this.sheet.y += gap / 2;
+    this.sheet.heading(text);
   }
 
   /** The heads side by side, then a row for each result that is written. */
   private stage(name: string, heads: readonly PicturedHead[], written: readonly PicturedDirections[]): void {
-    for (const blocks of wrapped(heads.map((head) => this.head(head)), this.width)) {
-      let x = 0;
-      for (const block of blocks) {
-        this.place(block, x);
-        x += block.width + 28;
-      }
-      this.y += Math.max(...blocks.map(({ height }) => height)) + gap;
-    }
+    const { sheet } = this;
+    sheet.rows(heads.map((head) => this.head(head)), this.width, { between: 28, below: gap });
     if (written.length === 0) return;
-    this.place(this.row(heads.length > 0 ? 'Heads write' : name, this.positions, false), 0);
-    this.y += (this.margin === 0 ? 2 : 1) * rowHeight - 4;
+    sheet.place(this.row(heads.length > 0 ? 'Heads write' : name, this.positions, false));
+    sheet.y += (this.margin === 0 ? 2 : 1) * rowHeight - 4;
     for (const directions of written) {
       const block = this.row(rowTitle(directions), directions.cells, true);
-      this.place(this.focusable(block, describeDirections(directions), directions.place), 0);
-      this.y += block.height + 4;
+      sheet.place(focusable(block, describeDirections(directions), directions.place));
+      sheet.y += block.height + 4;
     }
-    this.y += gap / 2;
+    sheet.y += gap / 2;
   }
 
   private row(title: string, cells: readonly string[], strong: boolean): Block {
@@ -97,7 +76,7 @@ class Painter {
     const top = this.margin === 0 && title !== '' ? rowHeight - 4 : 0;
     const children = cells.flatMap((text, i) => {
       const x = this.margin + i * this.cell;
-      const label = svg('text', { x: x + this.cell / 2, y: top + 15.5, fill: strong ? foreground : muted, 'text-anchor': 'middle' }, shortened(text));
+      const label = svg('text', { x: x + this.cell / 2, y: top + 15.5, fill: strong ? foreground : muted, 'text-anchor': 'middle' }, cellText(text));
       return strong ? [svg('rect', { x: x + 0.5, y: top + 0.5, width: this.cell, height: rowHeight - 4, fill: 'none', stroke: line, 'stroke-width': 0.75 }), label] : [label];
     });
     const heading = svg('text', { x: 0, y: 15.5, fill: strong ? foreground : muted }, title);
@@ -105,23 +84,13 @@ class Painter {
     return { element: svg('g', {}, heading, ...children), width, height: top + rowHeight - 4 };
   }
 
-  /** A part that can be reached by keyboard, says what it shows, and leads to its source. */
-  private focusable({ element, width, height }: Block, label: string, place: SourcePlace | null): Block {
-    const focus = svg('rect', { class: 'focus', x: -3, y: -3, width: width + 6, height: height + 6, rx: 3, fill: 'none', stroke: 'none' });
-    const target = place ? { 'data-start': place.start, 'data-end': place.end } : {};
-    // A transparent ground makes the whole of it clickable.
-    const ground = svg('rect', { width, height, fill: 'transparent' });
-    const group = svg('g', { class: place ? 'op linked' : 'op', tabindex: -1, role: place ? 'link' : 'img', 'aria-label': label, ...target }, svg('title', {}, label), ground, focus, element);
-    return { element: group, width, height };
-  }
-
   private head(head: PicturedHead): Block {
     const { foreground, muted } = this.palette;
     const longest = Math.max(2, ...this.positions.map(({ length }) => length));
     const left = longest * textWidth + 8;
     const top = 36 + longest * textWidth + 4;
-    const through = `${head.selector === null ? 'every position' : shortTitle(head.selector)} · ${lineText(head)}`;
-    const op = shortTitle(head.op);
+    const through = `${head.selector === null ? 'every position' : shortened(head.selector, longestTitle)} · ${lineText(head)}`;
+    const op = shortened(head.op, longestTitle);
     const titles = [
       svg('text', { x: 0, y: 12, fill: foreground, 'font-weight': 600 }, op),
       svg('text', { x: 0, y: 28, fill: muted }, through),
@@ -130,7 +99,7 @@ class Painter {
     const width = Math.max(op.length * 7.8, through.length * textWidth, left + n * side);
     const height = top + n * side + 2;
     const block = { element: svg('g', {}, ...titles, ...this.keys(left, top), ...this.queries(left, top), ...this.squares(head, left, top)), width, height };
-    return this.focusable(block, describeHead(head, positionsOf(this.shown)), head.selectorPlace ?? head.opPlace);
+    return focusable(block, describeHead(head, positionsOf(this.shown)), head.selectorPlace ?? head.opPlace);
   }
 
   private keys(left: number, top: number): SVGElement[] {
@@ -163,24 +132,13 @@ class Painter {
   }
 }
 
-function wrapped(blocks: readonly Block[], width: number): Block[][] {
-  const rows: Block[][] = [];
-  let used = Infinity;
-  for (const block of blocks) {
-    if (used + block.width > width) {
-      rows.push([]);
-      used = 0;
-    }
-    rows.at(-1)?.push(block);
-    used += block.width + 28;
-  }
-  return rows;
+/** A part that leads to its source, wherever on it one clicks. */
+function focusable({ element, width, height }: Block, label: string, place: SourcePlace | null): Block {
+  const ground = svg('rect', { width, height, fill: 'transparent' });
+  const target = place ? { class: 'op linked', role: 'link', 'data-start': place.start, 'data-end': place.end } : {};
+  return part({ element: svg('g', {}, ground, element), width, height }, label, target);
 }
 
 const longestTitle = 28;
-const shortTitle = (text: string): string => (text.length > longestTitle ? `${text.slice(0, longestTitle - 1)}…` : text);
-const rowTitle = (directions: PicturedDirections): string => {
-  const { op } = directions;
-  return op.length > 20 ? directionsTitle({ ...directions, op: `${op.slice(0, 19)}…` }) : directionsTitle(directions);
-};
-const shortened = (text: string): string => (text.length > longestText ? `${text.slice(0, longestText - 1)}…` : text);
+const rowTitle = (directions: PicturedDirections): string => directionsTitle({ ...directions, op: shortened(directions.op, 20) });
+const cellText = (text: string): string => shortened(text, longestText);

@@ -1,6 +1,7 @@
 // Baseline: the op tables trained as in `tables`, but from tables drawn at random instead of the program's own.
-import { FormProblem, GRADIENT_BATCH, nothing } from './formProblem.ts';
+import { FormProblem, nothing } from './formProblem.ts';
 import type { Outcome, RepairTask } from './task.ts';
+import { GRADIENT_BATCH } from '../../../src/repair/context.ts';
 import type { OpGroup } from '../../../src/repair/forms.ts';
 import { GradientRanking } from '../../../src/repair/gradient.ts';
 import { trainTables } from '../../../src/repair/train.ts';
@@ -22,7 +23,7 @@ export async function randomInit(task: RepairTask, host: ModelHost): Promise<Out
   try {
     const ranking = await GradientRanking.create(batch, batch.evaluate(), groups, examples, host);
     try {
-      const accept = (candidate: { readonly choice: readonly number[] }): boolean => problem.accept({ batch, groups }, candidate);
+      const accept = (candidate: { readonly choice: readonly number[] }): boolean => problem.accept({ batch, groups: written }, asWritten(written, groups, candidate.choice));
       const outcome = await trainTables({ batch, groups, ranking, examples, host, random, deadline: problem.deadline, token: neverCancelled, accept, onStep: () => undefined });
       problem.evaluations += outcome.steps;
     } finally {
@@ -40,3 +41,10 @@ export function withRandomFirst(group: OpGroup, random: Random): OpGroup {
   const first = random.pick(group.forms);
   return { ...group, forms: [first, ...group.forms.filter((form) => form !== first)] };
 }
+
+/** A choice among the forms as they are drawn, as one among the forms as they are written. */
+const asWritten = (written: readonly OpGroup[], drawn: readonly OpGroup[], choice: readonly number[]): number[] =>
+  written.map(({ forms }, g) => {
+    const form = drawn[g]?.forms[choice[g] ?? 0];
+    return form ? forms.indexOf(form) : 0;
+  });

@@ -88,7 +88,7 @@ export interface WeightTrainingResult {
   readonly steps: number;
 }
 
-const CONVERGED = 3e-4;
+const CONVERGED = 3e-5;
 const EVALUATION_BATCH = 1024;
 
 /**

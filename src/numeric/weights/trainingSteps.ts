@@ -21,6 +21,8 @@ export interface TrainingStepsTask {
   readonly host: ModelHost;
   readonly optimizer: Optimizer;
   readonly clipNorm: number;
+  /** Of the runtime, for one op; default: as many as there are cores. */
+  readonly threads?: number;
   readonly token?: CancellationToken;
 }
 
@@ -31,8 +33,8 @@ export interface StepScalars {
 }
 
 /** Steps, and about how many milliseconds, that one message to the host takes together: what its death can cost. */
-const CHUNK = 40;
-const CHUNK_MILLIS = 1000;
+export const CHUNK = 40;
+export const CHUNK_MILLIS = 1000;
 
 /** The weights and the optimiser's memory, and how they go on. */
 export class TrainingSteps {
@@ -53,10 +55,10 @@ export class TrainingSteps {
 
   /** Differentiates the graph and opens its step. @throws RuntimeError, HostDiedError, CancelledError */
   static async open(task: TrainingStepsTask): Promise<TrainingSteps> {
-    const { graph, weights, optimizer, clipNorm, host } = task;
+    const { graph, weights, optimizer, clipNorm, host, threads = 0 } = task;
     const shapes = await shapesOf(task);
     const step = trainingStep(graph, { loss: 'loss', parameters: [FLAT], parts: { [FLAT]: partsOf(weights) }, shapes, optimizer, clipNorm });
-    return new TrainingSteps(task, await host.createSession(encodeGraph(step)));
+    return new TrainingSteps(task, await host.createSession(encodeGraph(step), { threads }));
   }
 
   /** All weights as they are now, [parameters]. */

@@ -64,7 +64,7 @@ class SiteCollector {
       case 'number':
         return this.integer(expression.range, expression.text);
       case 'unary':
-        return this.add('unary', expression.range, [this.text(expression.operand.outer)]);
+        return this.add('unary', expression.range, [this.text(expression.operand.outer), ...besidesMinus(expression)]);
       case 'binary':
         return this.binary(expression, alone);
       case 'select':
@@ -147,4 +147,10 @@ function listNames(statement: Statement): readonly string[] {
   const kind = statement.values.length > 1 ? 'list' : statement.values[0]?.kind;
   const makesList = kind === 'list' || kind === 'list-comprehension' || kind === 'range' || kind === 'zip';
   return makesList ? statement.targets.map(({ name }) => name) : [];
+}
+
+/** The integers on both sides of a negative one, whose sign and digits are places of their own. */
+function besidesMinus({ operator, operand }: Extract<Expression, { kind: 'unary' }>): string[] {
+  const isInteger = operator === '-' && operand.kind === 'number' && !operand.text.includes('.');
+  return isInteger ? [1 - Number(operand.text), -1 - Number(operand.text)].map(String) : [];
 }

@@ -2,7 +2,7 @@
 import type { Definition, Entry, ReadSource, SourceFile } from '../analyse.ts';
 import type { Span } from '../diagnostic.ts';
 import type { Value } from '../program.ts';
-import { ExpressionTracer, inputOf } from './evaluateExpression.ts';
+import { ExpressionTracer } from './evaluateExpression.ts';
 import { builtInNames, libraryFile, libraryPath } from './library.ts';
 import type { ParsedFile } from './parse.ts';
 import { parse } from './parse.ts';
@@ -11,7 +11,7 @@ import { Scope } from './scope.ts';
 import type { AssignStatement, DrawStatement, Expression, ForStatement, Identifier, LoadStatement, SetExampleStatement, Statement } from './syntax.ts';
 import { LimitFailure, SilentFailure } from './tracer.ts';
 import type { FunctionValue, RaspValue } from './values.ts';
-import { atom, elementsOf, kindName, list } from './values.ts';
+import { atom, elementsOf, inputOf, kindName, list } from './values.ts';
 
 const maxLoads = 40;
 

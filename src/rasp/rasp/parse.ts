@@ -1,8 +1,9 @@
 // Reads RASP text into its syntax tree; reports every syntax error that it finds and goes on behind it.
 import type { SourceFile } from '../analyse.ts';
-import type { Diagnostic, Severity } from '../diagnostic.ts';
-import { describeToken, ExpressionParser, SyntaxFailure } from './parseExpression.ts';
-import type { Expression, Identifier, Range, ReplSubset, Statement } from './syntax.ts';
+import type { Diagnostic } from '../diagnostic.ts';
+import { SyntaxFailure } from './parseExpression.ts';
+import { CommandParser } from './replCommands.ts';
+import type { Expression, Identifier, Statement, UnplacedStatement } from './syntax.ts';
 import type { Comment, Token } from './tokens.ts';
 
 export interface ParsedFile {
@@ -27,29 +28,18 @@ export function parse(source: SourceFile): ParsedFile {
   return { source, statements, diagnostics, spoiled: parser.spoiled, endsEarly: parser.endsEarly ?? false };
 }
 
-type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-type Unplaced = Without<Statement, 'range' | 'trailing' | 'spaced'>;
-
-const commandWords = new Set(['set', 'show', 'examples', 'full', 'exit', 'quit', 's', 'selector']);
-
 interface Block {
   /** Index of the closing brace's token, or of the token where a block without one ends. */
   readonly end: number;
   readonly closed: boolean;
 }
 
-class StatementParser extends ExpressionParser {
-  readonly diagnostics: Diagnostic[] = [];
-  readonly spoiled: string[] = [];
-  endsEarly: boolean | undefined;
-  private readonly closing: ReadonlyMap<number, number>;
+class StatementParser extends CommandParser {
   private nextComment = 0;
-  private blockDepth = 0;
   private readonly firstContent: number;
 
-  constructor(private readonly source: SourceFile) {
-    super(source.text);
-    this.closing = matchBraces(this.tokens);
+  constructor(source: SourceFile) {
+    super(source);
     this.firstContent = Math.min(this.peek().start, this.comments[0]?.start ?? Infinity);
   }
 
@@ -93,13 +83,13 @@ class StatementParser extends ExpressionParser {
     }
   }
 
-  private placed(statement: Unplaced, start: number, spaced: boolean): Statement {
+  private placed(statement: UnplacedStatement, start: number, spaced: boolean): Statement {
     const end = this.previousEnd();
     return Object.assign(statement, { range: { start, end }, trailing: this.trailingComment(end), spaced });
   }
 
   /** Null for one that has been read and reported, and is not worth keeping. */
-  private statement(inFunction: boolean): Unplaced | null {
+  private statement(inFunction: boolean): UnplacedStatement | null {
     const token = this.peek();
     if (token.kind === 'name') {
       switch (token.text) {
@@ -114,7 +104,7 @@ class StatementParser extends ExpressionParser {
         case 'draw':
           return this.draw();
       }
-      const command = commandWords.has(token.text) ? this.command() : null;
+      const command = this.command();
       if (command !== null) return command;
       if (this.startsAssignment()) return this.assignment();
     }
@@ -125,16 +115,7 @@ class StatementParser extends ExpressionParser {
     return { kind: 'expression', expression };
   }
 
-  private startsAssignment(): boolean {
-    for (let i = this.position; ; i += 2) {
-      if (this.tokens[i]?.kind !== 'name') return false;
-      const next = this.tokens[i + 1]?.text;
-      if (next === '=') return true;
-      if (next !== ',') return false;
-    }
-  }
-
-  private assignment(): Unplaced {
+  private assignment(): UnplacedStatement {
     const targets = this.names();
     this.expect('=');
     const values = this.expressions();
@@ -142,7 +123,7 @@ class StatementParser extends ExpressionParser {
     return { kind: 'assign', targets, values };
   }
 
-  private functionDefinition(): Unplaced {
+  private functionDefinition(): UnplacedStatement {
     const keyword = this.advance();
     const name = this.identifier('the name of the function');
     let parameters: Identifier[] = [];
@@ -167,7 +148,7 @@ class StatementParser extends ExpressionParser {
     }
   }
 
-  private forLoop(): Unplaced | null {
+  private forLoop(): UnplacedStatement | null {
     const keyword = this.advance();
     let names: Identifier[] = [];
     let iterable: Expression | undefined;
@@ -182,22 +163,6 @@ class StatementParser extends ExpressionParser {
     if (iterable === undefined) return null;
     if (body.length === 0) this.report(keyword, 'a for loop needs at least one statement in its body');
     return { kind: 'for', names, iterable, body };
-  }
-
-  /** After an error before a block: goes to the block's brace if there is one, so that its body is still read. */
-  private headerFailure(error: unknown): void {
-    if (!(error instanceof SyntaxFailure)) throw error;
-    for (let i = this.position; i < this.tokens.length; i++) {
-      const text = this.tokens[i]?.text;
-      if (text === ';' || text === '}') break;
-      if (text !== '{') continue;
-      const close = this.closing.get(i);
-      if (close !== undefined && close > i + 1 && !this.holdsStatements(i, close)) break;
-      this.report(error.range, error.message);
-      this.position = i;
-      return;
-    }
-    throw error;
   }
 
   private block(keyword: Token, inFunction: boolean): Statement[] {
@@ -236,7 +201,7 @@ class StatementParser extends ExpressionParser {
     return i;
   }
 
-  private returnStatement(inFunction: boolean): Unplaced {
+  private returnStatement(inFunction: boolean): UnplacedStatement {
     const keyword = this.advance();
     const values = this.expressions();
     this.semicolon();
@@ -244,7 +209,7 @@ class StatementParser extends ExpressionParser {
     return { kind: 'return', values };
   }
 
-  private load(): Unplaced {
+  private load(): UnplacedStatement {
     this.advance();
     const token = this.peek();
     if (token.kind !== 'string') this.fail('expected the name of a file in double quotes');
@@ -253,7 +218,7 @@ class StatementParser extends ExpressionParser {
     return { kind: 'load', name: token.text.slice(1, -1), nameRange: { start: token.start, end: token.end } };
   }
 
-  private draw(): Unplaced {
+  private draw(): UnplacedStatement {
     this.advance();
     this.expect('(');
     const expression = this.expression();
@@ -261,123 +226,6 @@ class StatementParser extends ExpressionParser {
     this.expect(')');
     this.semicolon();
     return { kind: 'draw', expression, input };
-  }
-
-  private command(): Unplaced | null {
-    const words = this.wordsOnLine();
-    const subset = this.subsetAt(words[0] === 'set' || words[0] === 'show' ? 1 : 0, words);
-    const rest = words.filter((_, i) => !(subset !== null && i === (words[0] === 'set' || words[0] === 'show' ? 1 : 0)));
-    const line = rest.join(' ');
-    if (rest[0] === 'set' && rest[1] === 'example') return this.setExample(subset);
-    const command = (['show example', 'examples on', 'examples off', 'full seq display on', 'full seq display off'] as const).find(
-      (known) => line === known || line.startsWith(`${known} `),
-    );
-    if (command !== undefined) return this.skipCommand(command, subset);
-    if ((line === 'exit' || line === 'quit' || /^(?:exit|quit)\(\)/u.test(line)) && !this.followedBy('=')) {
-      return this.exit();
-    }
-    return null;
-  }
-
-  /** The texts of the line's first tokens as far as they are words; `s-op` and `exit()` count as one. */
-  private wordsOnLine(): string[] {
-    const words: string[] = [];
-    for (let i = this.position; words.length < 6; i++) {
-      const token = this.tokens[i];
-      if (token === undefined || token.kind === 'end' || (i > this.position && token.startsLine)) break;
-      const three = `${token.text}${this.tokens[i + 1]?.text ?? ''}${this.tokens[i + 2]?.text ?? ''}`;
-      if (three === 's-op' || three === 'exit()' || three === 'quit()') {
-        words.push(three);
-        i += 2;
-      } else if (token.kind === 'name') words.push(token.text);
-      else {
-        // A symbol behind a lone word makes it an ordinary statement.
-        if (words.length === 1) words.push(token.text);
-        break;
-      }
-    }
-    return words;
-  }
-
-  private subsetAt(index: number, words: readonly string[]): ReplSubset {
-    const word = words[index];
-    return (word === 's-op' || word === 'selector') && /^examples?$/u.test(words[index + 1] ?? '') ? word : null;
-  }
-
-  private followedBy(text: string): boolean {
-    return this.tokens[this.position + 1]?.text === text;
-  }
-
-  private setExample(subset: ReplSubset): Unplaced {
-    while (this.peek().text !== 'example') this.advance();
-    this.advance();
-    return { kind: 'set-example', subset, example: this.expression() };
-  }
-
-  private skipCommand(command: Extract<Unplaced, { kind: 'command' }>['command'], subset: ReplSubset): Unplaced {
-    const last = command.split(' ').at(-1);
-    while (this.peek().text !== last) this.advance();
-    this.advance();
-    return { kind: 'command', command, subset };
-  }
-
-  private exit(): Unplaced {
-    this.advance();
-    if (!this.peek().startsLine && this.accept('(')) this.expect(')');
-    return { kind: 'command', command: 'exit', subset: null };
-  }
-
-  /** A missing semicolon at the end of a line is reported, and the statement kept. */
-  private semicolon(): void {
-    if (this.accept(';')) return;
-    const next = this.peek();
-    if (!next.startsLine && next.kind !== 'end' && next.text !== '}') {
-      this.fail(`expected ; and found ${describeToken(next)}`);
-    }
-    this.report(this.afterPrevious(), 'expected ; at the end of the statement');
-  }
-
-  /** Goes on behind the next semicolon, at the end of the block, or where a new statement visibly starts. */
-  private resynchronise(first: number, end: number): void {
-    const { column } = this.tokens[first] ?? this.peek();
-    for (this.position = Math.max(this.position, first); this.position < end; this.position++) {
-      const token = this.peek();
-      if (this.position > first && token.startsLine && token.column <= column && this.startsStatement()) return;
-      if (token.text === ';') {
-        this.position += 1;
-        return;
-      }
-      if (token.text === '}') {
-        // At the top level a stray brace is skipped with the statement that it spoils.
-        if (this.blockDepth > 0) return;
-        this.position += 1;
-        return;
-      }
-      const close = token.text === '{' ? this.closing.get(this.position) : undefined;
-      if (close !== undefined && this.holdsStatements(this.position, close)) {
-        this.position = close + 1;
-        return;
-      }
-    }
-  }
-
-  private noteSpoiled(first: number): void {
-    for (let i = first; i < this.position; i++) {
-      const token = this.tokens[i];
-      const next = this.tokens[i + 1]?.text;
-      const defines = next === '=' || next === ',' || this.tokens[i - 1]?.text === 'def';
-      if (token?.kind === 'name' && defines) this.spoiled.push(token.text);
-    }
-  }
-
-  private startsStatement(): boolean {
-    const { kind, text } = this.peek();
-    return kind === 'name' && (['def', 'for', 'load', 'return', 'draw', 'set'].includes(text) || this.startsAssignment());
-  }
-
-  private holdsStatements(open: number, close: number): boolean {
-    for (let i = open; i < close; i++) if (this.tokens[i]?.text === ';') return true;
-    return false;
   }
 
   private takeComments(into: Statement[], before: number): void {
@@ -428,29 +276,4 @@ class StatementParser extends ExpressionParser {
     }
     return newlines > 1 && start > this.firstContent;
   }
-
-  protected override report(at: Range, message: string, severity: Severity = 'error', code = 'syntax'): void {
-    const { start } = at;
-    if (severity === 'error') this.endsEarly ??= this.peek().kind === 'end';
-    // At the end of the text an empty range would not be visible.
-    const end = Math.max(at.end, Math.min(start + 1, this.source.text.length));
-    const last = this.diagnostics.at(-1);
-    if (last?.span.start === start && last.message === message) return;
-    this.diagnostics.push({ code, severity, message, span: { file: this.source.path, start, end } });
-  }
-}
-
-/** Which closing brace belongs to which opening one, by token index; unmatched ones are absent. */
-function matchBraces(tokens: readonly Token[]): Map<number, number> {
-  const closing = new Map<number, number>();
-  const open: number[] = [];
-  for (const [i, { kind, text }] of tokens.entries()) {
-    if (kind !== 'symbol') continue;
-    if (text === '{') open.push(i);
-    else if (text === '}') {
-      const start = open.pop();
-      if (start !== undefined) closing.set(start, i);
-    }
-  }
-  return closing;
 }

@@ -213,6 +213,10 @@ export type Statement =
   | SetExampleStatement
   | CommandStatement;
 
+type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+/** What is known of a statement before its end is found. */
+export type UnplacedStatement = Without<Statement, 'range' | 'trailing' | 'spaced'>;
+
 /** The expressions directly inside an expression, in source order. */
 export function partsOf(expression: Expression): readonly Expression[] {
   switch (expression.kind) {

@@ -145,3 +145,14 @@ export function elementsOf(value: RaspValue): readonly RaspValue[] | undefined {
       return undefined;
   }
 }
+
+/** The tokens that a string or a list stands for as a program's input. */
+export function inputOf(value: RaspValue): Value[] | undefined {
+  const elements = elementsOf(value);
+  if (elements === undefined) return undefined;
+  const tokens = elements.flatMap((element) => (element.kind === 'atom' ? [element.value] : []));
+  return tokens.length === elements.length ? tokens : undefined;
+}
+
+export const sOp = (node: SOp): RaspValue => ({ kind: 's-op', node });
+export const selector = (node: Selector): RaspValue => ({ kind: 'selector', node });

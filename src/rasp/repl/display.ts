@@ -2,8 +2,8 @@
 import { Evaluation } from '../interpret.ts';
 import type { Node, SOp, Value } from '../program.ts';
 import { isSelector } from '../program.ts';
-import { inputOf } from '../rasp/evaluateExpression.ts';
 import type { DictValue, FunctionValue, ListValue, RaspValue } from '../rasp/values.ts';
+import { inputOf } from '../rasp/values.ts';
 import { atomText, reprText } from './pythonText.ts';
 import type { ShownSequence } from './sequenceText.ts';
 import { fullDisplay, isConstant, matrixLines, sequenceText, shownSequence } from './sequenceText.ts';

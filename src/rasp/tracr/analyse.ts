@@ -1,6 +1,8 @@
 // Analyses a Tracr file: carries its statements out and lists the functions and names that give s-ops.
-import { Evaluator, Scope } from './evaluate.ts';
+import { Evaluator } from './evaluate.ts';
 import { TracrGraph } from './graph.ts';
+import { bind } from './parameters.ts';
+import { Scope } from './scope.ts';
 import type { PythonFile, SyntaxNode } from './tree.ts';
 import { childrenOf, parsePython } from './tree.ts';
 import type { FunctionValue, PythonValue } from './values.ts';
@@ -9,7 +11,7 @@ import type { Analysis, Entry, SourceFile } from '../analyse.ts';
 import type { Diagnostic, Span } from '../diagnostic.ts';
 import type { BinaryOperator } from '../scalar.ts';
 import { binary, ScalarError } from '../scalar.ts';
-import { iterate } from './builtins.ts';
+import { callWith, iterate } from './builtins.ts';
 
 /** What is wrong with a Tracr file and what can be run in it. Never throws for any text. */
 export function analyseTracr(source: SourceFile): Analysis {
@@ -51,9 +53,9 @@ export class Module extends Evaluator {
     const found: Entry[] = [];
     for (const [name, { fn, nameSpan, required }] of this.definitions) {
       if (required || this.global.find(name) !== fn) continue;
-      this.resetBudget();
+      this.budget.reset();
       this.guarded(() => {
-        const value = this.callFunction(fn, nameSpan);
+        const value = callWith(fn, [], nameSpan);
         if (!isScalar(value) && value.kind === 's-op') found.push({ name, kind: 'function', output: value.node, nameSpan });
       });
     }
@@ -61,7 +63,7 @@ export class Module extends Evaluator {
       const value = this.global.find(name);
       if (value !== undefined && !isScalar(value) && value.kind === 's-op') found.push({ name, kind: 's-op', output: value.node, nameSpan });
     }
-    this.finishBuilding();
+    this.budget.finishBuilding();
     return found.sort((a, b) => a.nameSpan.start - b.nameSpan.start);
   }
 
@@ -217,8 +219,8 @@ export class Module extends Evaluator {
       name: title,
       parameters: parameters.map((parameter) => parameter.name),
       call: (args) => {
-        this.enter();
-        const completion = this.body(body, this.bind(parameters, args, scope, `${title}()`));
+        this.budget.enterFunction();
+        const completion = this.body(body, bind(parameters, args, scope, `${title}()`));
         return completion?.kind === 'return' ? completion.value : null;
       },
     };

@@ -93,7 +93,9 @@ class Finder {
 
   private unary(node: SyntaxNode): void {
     const operand = childrenOf(node).at(-1);
-    if (operand) this.add('unary', node.from, node.to, [this.text(operand)]);
+    if (!operand) return;
+    const sign = this.source.text.slice(node.from, operand.from).trim();
+    this.add('unary', node.from, node.to, [this.text(operand), ...(sign === '-' ? besidesMinus(this.text(operand)) : [])]);
   }
 
   private integer(node: SyntaxNode): void {
@@ -128,4 +130,9 @@ class Finder {
     const pairs = known.flatMap((a) => known.filter((b) => b !== a).map((b) => `zip(${a}, ${b})`));
     this.add('iterable', list.from, list.to, [...known, ...tails, ...pairs.slice(0, 12)]);
   }
+}
+
+/** The integers on both sides of a negative one, whose sign and digits are places of their own. */
+function besidesMinus(digits: string): string[] {
+  return /^\d+$/.test(digits) ? [1 - Number(digits), -1 - Number(digits)].map(String) : [];
 }

@@ -1,50 +1,22 @@
 // Carries out the Python of a Tracr file: expressions become values, s-op expressions become nodes of the graph.
-import { builtins, callWith, compare, exceptionNames, iterate, methodOf } from './builtins.ts';
-import type { SOpOperator, TracrGraph } from './graph.ts';
-import { renamed } from './graph.ts';
-import { raspMember, raspNames } from './raspModule.ts';
+import { Budget, tooDeep, tooManySteps } from './budget.ts';
+import { builtins, exceptionNames, iterate } from './builtins.ts';
+import type { TracrGraph } from './graph.ts';
+import { unescape, unquote } from './literals.ts';
+import { attributeOf, itemAt, sliceOf } from './members.ts';
+import { complainingAt, infixOperation, prefixOperation } from './operators.ts';
+import type { Parameter } from './parameters.ts';
+import { bind } from './parameters.ts';
+import { Scope } from './scope.ts';
 import type { PythonFile, SyntaxNode } from './tree.ts';
-import { childrenOf, commaSeparated } from './tree.ts';
+import { chainEnd, childrenOf, commaSeparated, isComparisonChain } from './tree.ts';
 import type { Arguments, FunctionValue, PythonValue } from './values.ts';
-import { isScalar, isSequence, isTrue, keyOf, list, PythonError, represent, sameValue, tuple, typeName } from './values.ts';
+import { isScalar, isSequence, isTrue, keyOf, list, PythonError, represent, tuple, typeName } from './values.ts';
 import type { Span } from '../diagnostic.ts';
-import type { BinaryOperator } from '../scalar.ts';
-import { binary, negate, ScalarError } from '../scalar.ts';
 import { suggestion } from '../rasp/suggestion.ts';
 
-const MAX_STEPS = 2_000_000;
-const MAX_DEPTH = 200;
-
-/** Names of one function call, inside those of the text around it. */
-export class Scope {
-  readonly names = new Map<string, PythonValue>();
-  constructor(readonly parent: Scope | null) {}
-
-  find(name: string): PythonValue | undefined {
-    return this.names.has(name) ? this.names.get(name) : this.parent?.find(name);
-  }
-
-  all(): string[] {
-    return [...this.names.keys(), ...(this.parent?.all() ?? [])];
-  }
-}
-
-const arithmeticOperators: Record<string, BinaryOperator | undefined> = {
-  '+': '+', '-': '-', '*': '*', '/': '/', '//': '//', '%': '%', '**': '^',
-  '==': '==', '!=': '!=', '<': '<', '<=': '<=', '>': '>', '>=': '>=',
-};
-
-/** A parameter of a function of the file. */
-interface Parameter {
-  readonly name: string;
-  readonly kind: 'plain' | 'keyword' | 'list' | 'dict';
-  readonly fallback: PythonValue | undefined;
-}
-
 export abstract class Evaluator {
-  private steps = 0;
-  private built = false;
-  private depth = 0;
+  protected readonly budget = new Budget();
 
   constructor(
     protected readonly file: PythonFile,
@@ -64,24 +36,7 @@ export abstract class Evaluator {
   }
 
   protected count(node: SyntaxNode): void {
-    if (++this.steps > MAX_STEPS) this.fail('limit', `the program takes more than ${MAX_STEPS} steps to build; make its loops shorter`, node);
-  }
-
-  /** Starts the step budget of one entry anew. */
-  protected resetBudget(): void {
-    this.steps = 0;
-    this.depth = 0;
-  }
-
-  /** From now on functions are called from outside, element by element, and each call has a step budget of its own. */
-  protected finishBuilding(): void {
-    this.resetBudget();
-    this.built = true;
-  }
-
-  /** A function of the file is called. */
-  protected enter(): void {
-    if (this.built && this.depth === 0) this.steps = 0;
+    if (!this.budget.step()) this.fail('limit', tooManySteps, node);
   }
 
   evaluate(node: SyntaxNode, scope: Scope): PythonValue {
@@ -294,8 +249,8 @@ export abstract class Evaluator {
       isLambda: true,
       parameters: parameters.map(({ name }) => name),
       call: (args) => {
-        this.enter();
-        return this.evaluate(body, this.bind(parameters, args, scope, 'the lambda'));
+        this.budget.enterFunction();
+        return this.evaluate(body, bind(parameters, args, scope, 'the lambda'));
       },
     };
   }
@@ -317,30 +272,6 @@ export abstract class Evaluator {
     });
   }
 
-  /** The scope of a call: parameters bound as Python binds them. */
-  protected bind(parameters: readonly Parameter[], args: Arguments, parent: Scope, name: string): Scope {
-    const scope = new Scope(parent);
-    const error = (message: string): never => {
-      throw new PythonError('argument', message, args.span);
-    };
-    const plain = parameters.filter(({ kind }) => kind === 'plain');
-    const rest = parameters.find(({ kind }) => kind === 'list');
-    if (args.positional.length > plain.length && !rest) error(`${name} takes ${plain.length} positional arguments, and ${args.positional.length} are given`);
-    args.positional.slice(0, plain.length).forEach((value, i) => scope.names.set(plain[i]?.name ?? '', value));
-    if (rest) scope.names.set(rest.name, tuple(args.positional.slice(plain.length)));
-    for (const [keyword, value] of args.keywords) {
-      if (!parameters.some((p) => p.name === keyword && p.kind !== 'list' && p.kind !== 'dict')) error(`${name} has no parameter “${keyword}”`);
-      scope.names.set(keyword, value);
-    }
-    for (const { name: parameter, kind, fallback } of parameters) {
-      if (scope.names.has(parameter)) continue;
-      if (kind === 'dict') scope.names.set(parameter, { kind: 'dict', entries: new Map() });
-      else if (fallback === undefined) error(`${name} needs the argument “${parameter}”`);
-      else scope.names.set(parameter, fallback);
-    }
-    return scope;
-  }
-
   protected truth(node: SyntaxNode, scope: Scope): boolean {
     return this.truthOf(this.evaluate(node, scope), node);
   }
@@ -355,32 +286,15 @@ export abstract class Evaluator {
   private unary(node: SyntaxNode, scope: Scope): PythonValue {
     const [operator, operand] = childrenOf(node);
     const inner = this.part(operand, node);
-    const symbol = this.textOf(this.part(operator, node));
+    const at = this.part(operator, node);
+    const symbol = this.textOf(at);
     if (symbol === 'not') return !this.truth(inner, scope);
-    const value = this.evaluate(inner, scope);
-    if (!isScalar(value) && value.kind === 's-op') {
-      if (symbol !== '-' && symbol !== '~' && symbol !== '+') this.fail('unsupported', `not supported on s-ops: ${symbol}`, node);
-      return this.graph.prefix(symbol, value.node, this.spanOf(inner), this.spanOf(operator as SyntaxNode), this.spanOf(node));
-    }
-    if (!isScalar(value) && value.kind === 'selector' && symbol === '~') return this.notSelector(value, inner, operator as SyntaxNode, node);
-    if (!isScalar(value)) this.fail('type', `${symbol} cannot be applied to ${typeName(value)}`, node);
-    return this.scalar(node, () => (symbol === '-' ? negate(value) : symbol === '~' ? -negate(negate(value)) - 1 : value));
-  }
-
-  private notSelector(value: PythonValue, inner: SyntaxNode, operator: SyntaxNode, node: SyntaxNode): PythonValue {
-    if (isScalar(value) || value.kind !== 'selector') return null;
-    const parts = { span: this.spanOf(node), operands: [this.spanOf(inner)], symbol: this.spanOf(operator), form: 'prefix' } as const;
-    return this.graph.selector((id, origin) => ({ kind: 'not', id, origin, operand: value.node }), parts);
+    return prefixOperation(this.graph, symbol, this.evaluate(inner, scope), () => ({ operand: this.spanOf(inner), operator: this.spanOf(at), whole: this.spanOf(node) }));
   }
 
   /** Python's complaint about values, at the expression. */
   protected scalar<T>(node: SyntaxNode, compute: () => T): T {
-    try {
-      return compute();
-    } catch (error) {
-      if (error instanceof ScalarError) throw new PythonError('type', error.message, this.spanOf(node));
-      throw error;
-    }
+    return complainingAt(() => this.spanOf(node), compute);
   }
 
   private binary(node: SyntaxNode, scope: Scope): PythonValue {
@@ -398,7 +312,9 @@ export abstract class Evaluator {
     const a = this.chained(first, operator, scope);
     if (a === false && isComparisonChain(first, operator)) return false;
     const b = this.evaluate(right, scope);
-    return this.operate(symbol, a, b, { left: chainEnd(first, operator), right, operator, node });
+    return infixOperation(this.graph, symbol, a, b, () => ({
+      left: this.spanOf(chainEnd(first, operator)), right: this.spanOf(right), operator: this.spanOf(operator), whole: this.spanOf(node),
+    }));
   }
 
   /** In `a < b <= c` the left side of <= is b, once a < b holds. */
@@ -408,113 +324,17 @@ export abstract class Evaluator {
     return this.evaluate(chainEnd(first, operator), scope);
   }
 
-  private operate(symbol: string, a: PythonValue, b: PythonValue, at: { left: SyntaxNode; right: SyntaxNode; operator: SyntaxNode; node: SyntaxNode }): PythonValue {
-    const { left, right, operator, node } = at;
-    switch (symbol) {
-      case 'is':
-        return a === b || (isScalar(a) && sameValue(a, b));
-      case 'is not':
-        return !(a === b || (isScalar(a) && sameValue(a, b)));
-      case 'in':
-        return this.contains(a, b, right);
-      case 'not in':
-        return !this.contains(a, b, right);
-    }
-    if (isSOpValue(a) || isSOpValue(b)) return this.sopOperator(symbol, a, b, at);
-    if (isSelectorValue(a) && isSelectorValue(b) && (symbol === '&' || symbol === '|')) {
-      const parts = { span: this.spanOf(node), operands: [this.spanOf(left), this.spanOf(right)], symbol: this.spanOf(operator), form: 'infix' } as const;
-      return this.graph.selector((id, origin) => ({ kind: symbol === '&' ? 'and' : 'or', id, origin, left: a.node, right: b.node }), parts);
-    }
-    if (symbol === '==') return sameValue(a, b);
-    if (symbol === '!=') return !sameValue(a, b);
-    if (isSequence(a) || isSequence(b)) return this.sequenceOperator(symbol, a, b, node);
-    const op = arithmeticOperators[symbol];
-    if (isScalar(a) && isScalar(b)) {
-      if (op) return this.scalar(node, () => binary(op, a, b));
-      if (typeof a === 'boolean' && typeof b === 'boolean' && (symbol === '&' || symbol === '|')) return symbol === '&' ? a && b : a || b;
-      if (typeof a === 'number' && typeof b === 'number' && symbol === '&') return a & b;
-      if (typeof a === 'number' && typeof b === 'number' && symbol === '|') return a | b;
-    }
-    return this.fail('type', `${symbol} cannot be applied to ${typeName(a)} and ${typeName(b)}`, node);
-  }
-
-  private sopOperator(symbol: string, a: PythonValue, b: PythonValue, { left, right, operator, node }: { left: SyntaxNode; right: SyntaxNode; operator: SyntaxNode; node: SyntaxNode }): PythonValue {
-    const op: SOpOperator | undefined = symbol === '&' || symbol === '|' ? symbol : arithmeticOperators[symbol];
-    const x = isSOpValue(a) ? a.node : isScalar(a) ? a : undefined;
-    const y = isSOpValue(b) ? b.node : isScalar(b) ? b : undefined;
-    if (!op || x === undefined || y === undefined) this.fail('type', `${symbol} cannot be applied to ${typeName(a)} and ${typeName(b)}`, node);
-    return this.graph.operator(op, x, y, [this.spanOf(left), this.spanOf(right)], this.spanOf(operator), this.spanOf(node));
-  }
-
-  private contains(item: PythonValue, container: PythonValue, node: SyntaxNode): boolean {
-    if (typeof container === 'string' && typeof item === 'string') return container.includes(item);
-    if (!isScalar(container) && container.kind === 'dict') return container.entries.has(keyOf(item));
-    return iterate(container, this.spanOf(node)).some((other) => sameValue(other, item));
-  }
-
-  private sequenceOperator(symbol: string, a: PythonValue, b: PythonValue, node: SyntaxNode): PythonValue {
-    if (isSequence(a) && isSequence(b)) {
-      if (symbol === '+' && a.kind === b.kind) return { kind: a.kind, items: [...a.items, ...b.items] };
-      const order = ['<', '<=', '>', '>='].includes(symbol) ? compare(a, b, this.spanOf(node)) : Number.NaN;
-      if (!Number.isNaN(order)) return symbol === '<' ? order < 0 : symbol === '<=' ? order <= 0 : symbol === '>' ? order > 0 : order >= 0;
-    }
-    const [sequence, times] = isSequence(a) ? [a, b] : [b, a];
-    if (symbol === '*' && isSequence(sequence) && typeof times === 'number') {
-      if (sequence.items.length * times > 100_000) this.fail('limit', 'the list is too long', node);
-      return { kind: sequence.kind, items: Array.from({ length: Math.max(0, times) }, () => sequence.items).flat() };
-    }
-    return this.fail('type', `${symbol} cannot be applied to ${typeName(a)} and ${typeName(b)}`, node);
-  }
-
   private member(node: SyntaxNode, scope: Scope): PythonValue {
     const [objectNode, punctuation, ...rest] = childrenOf(node);
     const object = this.evaluate(this.part(objectNode, node), scope);
     if (punctuation?.name === '[') return this.subscript(object, rest.slice(0, -1), node, scope);
     const property = this.part(rest[0], node);
-    return this.attribute(object, this.textOf(property), property);
-  }
-
-  private attribute(object: PythonValue, name: string, node: SyntaxNode): PythonValue {
-    if (!isScalar(object) && object.kind === 'module') {
-      // Any path of packages leads to the one module: import tracr, then tracr.rasp.rasp.Map.
-      if (object.name === 'package' && (name === 'rasp' || name === 'tracr')) return { kind: 'module', name: 'rasp' };
-      if (object.name === 'rasp' && name === 'rasp') return object;
-      const member = object.name === 'package' ? undefined : raspMember(object.name, name, this.graph);
-      if (member !== undefined) return member;
-      const near = suggestion(name, raspNames());
-      this.fail('unknown-name', `Tracr's ${object.name} has no “${name}”.${near ? ` Did you mean “${near}”?` : ''}`, node);
-    }
-    if (!isScalar(object) && (object.kind === 's-op' || object.kind === 'selector')) return this.nodeMethod(object, name, node);
-    const method = methodOf(object, name);
-    return method ?? this.fail('unknown-name', `${typeName(object)} has no “${name}” here`, node);
-  }
-
-  private nodeMethod(value: PythonValue, name: string, node: SyntaxNode): PythonValue {
-    if (isScalar(value) || (value.kind !== 's-op' && value.kind !== 'selector')) return null;
-    if (name === 'name') return value.node.name ?? value.node.kind;
-    if (name !== 'named') return this.fail('unknown-name', `an s-op has no “${name}” here`, node);
-    return {
-      kind: 'function',
-      name: 'named',
-      call: ({ positional: [given = ''] }) => {
-        const label = typeof given === 'string' ? given : represent(given);
-        return value.kind === 's-op' ? { kind: 's-op', node: renamed(value.node, { name: label }) } : { kind: 'selector', node: renamed(value.node, { name: label }) };
-      },
-    };
+    return attributeOf(this.graph, object, this.textOf(property), this.spanOf(property));
   }
 
   private subscript(object: PythonValue, parts: readonly SyntaxNode[], node: SyntaxNode, scope: Scope): PythonValue {
     if (parts.some(({ name }) => name === ':')) return this.slice(object, parts, node, scope);
-    const index = this.evaluate(this.part(parts[0], node), scope);
-    if (!isScalar(object) && object.kind === 'dict') {
-      const found = object.entries.get(keyOf(index));
-      return found ? found[1] : this.fail('key', `the dictionary has no key ${represent(index)}`, node);
-    }
-    const items = typeof object === 'string' ? [...object] : isSequence(object) ? object.items : this.fail('type', `${typeName(object)} has no items`, node);
-    if (typeof index !== 'number' || !Number.isInteger(index)) this.fail('type', `an index must be a whole number, and this is ${represent(index)}`, node);
-    const item = items.at(index);
-    if (item === undefined || index >= items.length || index < -items.length) this.fail('index', `index ${index} is outside a sequence of ${items.length}`, node);
-    return item;
+    return itemAt(object, this.evaluate(this.part(parts[0], node), scope), this.spanOf(node));
   }
 
   private slice(object: PythonValue, parts: readonly SyntaxNode[], node: SyntaxNode, scope: Scope): PythonValue {
@@ -523,11 +343,7 @@ export abstract class Evaluator {
       if (part.name === ':') bounds.push(undefined);
       else bounds[bounds.length - 1] = Number(this.evaluate(part, scope));
     }
-    const [start, stop, step = 1] = bounds;
-    const items = typeof object === 'string' ? [...object] : isSequence(object) ? object.items : this.fail('type', `${typeName(object)} cannot be sliced`, node);
-    if (step !== 1 && step !== -1) this.fail('unsupported', 'not supported: a slice with this step', node);
-    const kept: readonly PythonValue[] = step === 1 ? items.slice(start, stop) : [...items].reverse();
-    return typeof object === 'string' ? kept.join('') : { kind: isSequence(object) ? object.kind : 'list', items: [...kept] };
+    return sliceOf(object, bounds, this.spanOf(node));
   }
 
   private call(node: SyntaxNode, scope: Scope): PythonValue {
@@ -568,41 +384,14 @@ export abstract class Evaluator {
 
   /** Runs a call one level deeper; calls of the file's own functions are remembered in the nodes they make. */
   private inside<T>(node: SyntaxNode, own: boolean, body: () => T): T {
-    if (++this.depth > MAX_DEPTH) this.fail('recursion', `calls are nested more than ${MAX_DEPTH} deep; does a function call itself without end?`, node);
+    if (!this.budget.descend()) this.fail('recursion', tooDeep, node);
     const outer = this.graph.calls;
     if (own) this.graph.calls = [...outer, this.spanOf(node)];
     try {
       return body();
     } finally {
       this.graph.calls = outer;
-      this.depth--;
+      this.budget.ascend();
     }
   }
-
-  protected callFunction(fn: FunctionValue, span: Span): PythonValue {
-    return callWith(fn, [], span);
-  }
 }
-
-const isSOpValue = (value: PythonValue): value is Extract<PythonValue, { kind: 's-op' }> => !isScalar(value) && value.kind === 's-op';
-const isSelectorValue = (value: PythonValue): value is Extract<PythonValue, { kind: 'selector' }> => !isScalar(value) && value.kind === 'selector';
-
-const isComparison = (node: SyntaxNode | undefined): boolean => node?.name === 'CompareOp';
-
-function isComparisonChain(left: SyntaxNode, operator: SyntaxNode): boolean {
-  return isComparison(operator) && left.name === 'BinaryExpression' && isComparison(childrenOf(left)[1]);
-}
-
-const chainEnd = (left: SyntaxNode, operator: SyntaxNode): SyntaxNode =>
-  isComparisonChain(left, operator) ? (childrenOf(left).at(-1) ?? left) : left;
-
-function unquote(text: string): string {
-  const head = /^([a-zA-Z]*)("""|'''|"|')/.exec(text);
-  if (!head) return text;
-  const body = text.slice(head[0].length, text.length - (head[2]?.length ?? 1));
-  return /r/i.test(head[1] ?? '') ? body : unescape(body);
-}
-
-const escapes: Record<string, string> = { n: '\n', t: '\t', r: '\r', '\\': '\\', "'": "'", '"': '"', '0': '\0', '\n': '' };
-
-const unescape = (text: string): string => text.replaceAll(/\\([\s\S])/g, (whole, c: string) => escapes[c] ?? whole);

@@ -56,3 +56,13 @@ export function commaSeparated(children: readonly SyntaxNode[]): SyntaxNode[][] 
   }
   return groups.filter((group) => group.length > 0);
 }
+
+const isComparison = (node: SyntaxNode | undefined): boolean => node?.name === 'CompareOp';
+
+/** `a < b < c` is read as `(a < b) < c`, with this left side before its last operator. */
+export const isComparisonChain = (left: SyntaxNode, operator: SyntaxNode): boolean =>
+  isComparison(operator) && left.name === 'BinaryExpression' && isComparison(childrenOf(left)[1]);
+
+/** What the last operator of a comparison compares with its right side. */
+export const chainEnd = (left: SyntaxNode, operator: SyntaxNode): SyntaxNode =>
+  isComparisonChain(left, operator) ? (childrenOf(left).at(-1) ?? left) : left;
