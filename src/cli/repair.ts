@@ -117,7 +117,7 @@ function report(result: RepairResult, request: RepairRequest, places: Places, ta
 }
 
 function jsonResult(places: Places, result: RepairResult, model: string | null): unknown {
-  const { status, method, exact, patch, alternatives, suspects, trajectory, tried, evaluations, millis, provider } = result;
+  const { status, method, exact, patch, alternatives, suspects, trajectory, readBack, tried, evaluations, millis, provider } = result;
   return {
     status,
     method,
@@ -127,6 +127,7 @@ function jsonResult(places: Places, result: RepairResult, model: string | null):
     suspects: suspects.map(({ span, score, label }) => ({ range: places.range(span), score, label })),
     trajectory,
     model,
+    readBack: readBack && { ...readBack, ops: readBack.ops.map(({ span, ...op }) => ({ range: places.range(span), ...op })) },
     tried,
     evaluations,
     millis,
@@ -141,19 +142,20 @@ function jsonPatch(places: Places, { unifiedDiff, edits, source, summary }: Patc
 function write(folder: string, source: SourceFile, { patch, model }: RepairResult, modelPath: string | null, json: unknown): string[] {
   const reportPath = path.join(folder, 'report.json');
   writeFileSync(reportPath, `${JSON.stringify(json, null, 2)}\n`);
-  if (model && modelPath !== null) {
-    writeFileSync(modelPath, model.onnx);
-    return [`Wrote ${modelPath} and ${reportPath}. Try it: gradlens run ${modelPath} --input JSON`];
+  const written = [reportPath];
+  if (patch) {
+    const programPath = path.join(folder, path.basename(source.path));
+    writeFileSync(programPath, patch.source);
+    written.unshift(programPath);
   }
-  if (!patch) return [`Wrote ${reportPath}.`];
-  const programPath = path.join(folder, path.basename(source.path));
-  writeFileSync(programPath, patch.source);
-  return [`Wrote ${programPath} and ${reportPath}.`];
+  if (!model || modelPath === null) return [`Wrote ${written.join(' and ')}.`];
+  writeFileSync(modelPath, model.onnx);
+  return [`Wrote ${[modelPath, ...written].join(' and ')}. Try the model: gradlens run ${modelPath} --input JSON`];
 }
 
 function humanLines(result: RepairResult, { examples, budgetMillis = 60_000 }: RepairRequest, places: Places, { terminal }: Environment): string[] {
   const rows = examples.length;
-  const { status, patch, alternatives, trajectory, suspects, exact } = result;
+  const { status, patch, alternatives, trajectory, suspects, exact, readBack } = result;
   if (status === 'correct') return [`The program is right on all ${rows} examples; there is nothing to repair.`];
   const width = Math.max(10, Math.min(48, terminal.columns - 32));
   return [
@@ -162,14 +164,15 @@ function humanLines(result: RepairResult, { examples, budgetMillis = 60_000 }: R
     ...trajectoryLines(trajectory, width).map((line) => `  ${line}`),
     '',
     ...suspectLines(suspects, places),
-    ...(patch ? [patch.summary, '', colouredDiff(patch.unifiedDiff, terminal.colours)] : ['What was tried:', ...result.tried.map((line) => `  ${line}`)]),
+    ...(patch ? [patch.summary, '', colouredDiff(patch.unifiedDiff, terminal.colours)] : []),
+    ...(patch && !readBack ? [] : ['What was tried:', ...result.tried.map((line) => `  ${line}`)]),
     ...alternatives.map((other) => `Also right on every example: ${other.summary}`),
     ...(exact.test === null ? [] : [`Held-out examples: ${percent(exact.test)} exactly right.`]),
   ];
 }
 
 function headline({ status, method, model, millis, evaluations, provider, trajectory }: RepairResult, rows: number, budgetMillis: number): string {
-  const effort = `${(millis / 1000).toFixed(1)} s, ${evaluations} candidates, gradients on ${provider}`;
+  const effort = `${(millis / 1000).toFixed(1)} s, ${evaluations} ${method === 'weights' ? 'training steps' : 'candidates'}, gradients on ${provider}`;
   if (status === 'repaired') return `Repaired: right on all ${rows} examples (found by ${method ?? 'search'}; ${effort}).`;
   if (model) {
     const heldOut = `${percent(model.exact.validation)} of ${model.rows.validation} held-out examples exactly right`;

@@ -61,7 +61,7 @@ export const commands = {
       entry,
       examples,
       test: { value: 'FILE', purpose: 'examples that are held out and only reported on' },
-      method: { value: 'METHOD', purpose: 'auto (default), search, edits, tables or weights (a model instead of a patch)' },
+      method: { value: 'METHOD', purpose: 'auto (default), search, edits, tables or weights (a trained model, and a patch where one can be read from it)' },
       budget: { value: 'SECONDS', purpose: 'how long to try; default 60' },
       processes: { value: 'NUMBER', purpose: 'processes that compute at once; default 2 where there are as many cores' },
       seed: { value: 'NUMBER', purpose: 'seed of the random numbers; default 1' },

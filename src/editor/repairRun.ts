@@ -155,7 +155,7 @@ export const outputText = (output: readonly unknown[] | null): string =>
 function summaryOf(result: RepairResult): string {
   const seconds = (result.millis / 1000).toFixed(1);
   const best = Math.round(100 * Math.max(...result.trajectory.map(({ accuracy }) => accuracy), 0));
-  if (result.model) return modelSummary(result.model, seconds);
+  if (result.model && !result.patch) return modelSummary(result.model, seconds);
   switch (result.status) {
     case 'correct':
       return vscode.l10n.t('The program already gets every example right.');

@@ -20,6 +20,8 @@ export interface Override {
   readonly default?: Value;
   /** constant: its value. */
   readonly constant?: Value;
+  /** s-op: what stands at each position, whatever its inputs. */
+  readonly held?: readonly Value[];
   /** and, or, not: what the selector does with its operands. */
   readonly connective?: 'and' | 'or' | 'not' | 'left';
 }
@@ -199,6 +201,10 @@ export class Batch {
     columns: Map<Node, Column>,
     matrices: Map<Node, Uint8Array>,
   ): void {
+    if (override?.held) {
+      columns.set(node, new Column(this.pool, Int32Array.from(override.held, (value) => this.pool.code(value))));
+      return;
+    }
     switch (node.kind) {
       case 'select':
         matrices.set(node, this.select(node, override, columns));
@@ -357,7 +363,7 @@ export class Batch {
 }
 
 /** Marks a key-query pair whose comparison failed: the whole row fails, as it does in the interpreter. */
-const FAILED_PAIR = 2;
+export const FAILED_PAIR = 2;
 
 function selection(selects: (key: Value, query: Value) => boolean, key: Value, query: Value): number {
   try {

@@ -11,7 +11,7 @@ import type { Dialect, MapOp, Origin, Value } from '../rasp/program.ts';
 import { equals, ScalarError } from '../rasp/scalar.ts';
 
 /** Larger tables are no patches that a reader would take. */
-const MOST_ENTRIES = 16;
+export const MOST_ENTRIES = 16;
 /** Gradient steps on one table: each takes the best value of every argument. */
 const MOST_STEPS = 4;
 /** Values tried for each entry when the table is almost right. */
@@ -63,13 +63,15 @@ export async function* lookups({ batch, groups, ranking }: Prepared, dialect: Di
   }
 }
 
-function unaryMap({ nodes, origin }: OpGroup): MapOp | null {
+/** The op of a group if all its nodes are maps of one argument. */
+export function unaryMap({ nodes, origin }: OpGroup): MapOp | null {
   const [node] = nodes;
   const unary = nodes.every((n) => n.kind === 'map' && n.args.length === 1);
   return node?.kind === 'map' && unary && origin.form !== 'leaf' ? node : null;
 }
 
-const canBeWritten = ({ form, symbol, operands }: Origin): boolean => (form === 'lambda' ? symbol !== null : operands[0] !== null && operands[0] !== undefined);
+/** Has the op a place for a dictionary? */
+export const canBeWritten = ({ form, symbol, operands }: Origin): boolean => (form === 'lambda' ? symbol !== null : operands[0] !== null && operands[0] !== undefined);
 
 function argumentsOf({ nodes }: OpGroup, { columns }: BatchState): Value[] {
   const found = nodes.flatMap((node) => (node.kind === 'map' && node.args[0] ? [...(columns.get(node.args[0])?.values ?? [])] : []));
@@ -129,7 +131,8 @@ function polished(
   return best;
 }
 
-function lookupForm(table: ReadonlyMap<Value, Value>, origin: Origin, dialect: Dialect): Form {
+/** The op as a dictionary: arguments without an entry fail. */
+export function lookupForm(table: ReadonlyMap<Value, Value>, origin: Origin, dialect: Dialect): Form {
   const known = new Map(table);
   const fn = ([x = null]: readonly Value[]): Value => {
     const value = known.get(x);

@@ -52,13 +52,13 @@ export function makePatch(file: string, before: string, after: string): Patch {
   };
 }
 
-/** Edits as a reader takes them: brackets that open and close around an expression are one change of that expression. */
+/** Edits as a reader takes them: brackets that open and close around an expression are one change of that expression, and so are edits within one operator. */
 function readableEdits(text: string, edits: readonly TextEdit[]): TextEdit[] {
   const readable: TextEdit[] = [];
   for (const edit of edits) {
     const last = readable.at(-1);
     const between = last ? text.slice(last.span.end, edit.span.start) : '\n';
-    if (last && !between.includes('\n') && !isBalanced(last.newText, text.slice(last.span.start, last.span.end))) {
+    if (last && !between.includes('\n') && (/^[<>=!]+$/.test(between) || !isBalanced(last.newText, text.slice(last.span.start, last.span.end)))) {
       readable[readable.length - 1] = {
         span: { ...last.span, end: edit.span.end },
         newText: last.newText + between + edit.newText,

@@ -138,13 +138,14 @@ class Repair {
     const done = results.flatMap((result) => result ?? []);
     const ranked = plainestFirst(this.context.source, done.at(-1)?.solutions ?? []);
     const [best] = ranked;
-    const model = done.findLast((result) => result.model)?.model;
-    if (!best && model && model.exact.examples > before) return this.modelResult(model, results);
+    const trained = done.findLast((result) => result.model)?.model;
+    const model = trained && trained.exact.examples > before ? trained : null;
+    if (!best && model) return this.modelResult(model, results);
     if (!best) return this.result(this.course.bestAccuracy > before ? 'partial' : 'unrepairable', null, results);
     // A program is discrete: where it is right, p is 1.
     this.course.point('verify', 1, 0);
     const alternatives = ranked.slice(1, 3).map(({ text }) => this.patchOf(text));
-    return { ...this.result('repaired', best, results), alternatives };
+    return { ...this.result('repaired', best, results), alternatives, model };
   }
 
   private modelResult(model: RepairedModel, results: readonly (TaskResult | null)[]): RepairResult {
@@ -167,6 +168,7 @@ class Repair {
       exact: { examples: shareOf(this.request.examples) ?? 0, test: shareOf(this.request.test) },
       patch: solution ? this.patchOf(solution.text) : null,
       model: null,
+      readBack: done.findLast(({ readBack }) => readBack !== null)?.readBack ?? null,
       alternatives: [],
       suspects: done.findLast(({ suspects }) => suspects !== null)?.suspects ?? [],
       trajectory: this.course.trajectory,

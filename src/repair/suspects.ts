@@ -29,7 +29,8 @@ export function blendSuspects(promised: readonly Suspect[], kept: readonly Suspe
     .sort((a, b) => b.score - a.score);
 }
 
-function labelOf(source: string, { start, end }: Span): string {
+/** The text of an op in one line, shortened. */
+export function labelOf(source: string, { start, end }: Span): string {
   const text = source.slice(start, end).replaceAll(/\s+/g, ' ');
   return text.length > LONGEST_LABEL ? `${text.slice(0, LONGEST_LABEL - 3)}…` : text;
 }

@@ -1,4 +1,5 @@
 // The tasks of a repair as plain data: what goes into one, what it says on the way, what comes out of it.
+import type { ReadBack } from './readBack.ts';
 import type { SearchWidth } from './search.ts';
 import type { Example, RepairProgress, RepairResult, RepairStage, Suspect } from './types.ts';
 import type { RepairedModel } from './weights.ts';
@@ -51,7 +52,7 @@ export interface LookupTask {
   readonly hard: readonly number[];
 }
 
-/** All weights of the compiled program: a model, and no patch. */
+/** All weights of the compiled program: a model, and a patch where one can be read from it. */
 export interface WeightTask {
   readonly kind: 'weights';
 }
@@ -61,7 +62,7 @@ export type RepairTask = FormTask | EditTask | TableTask | LookupTask | WeightTa
 /** A text that is right on every example. */
 export interface Solution {
   readonly text: string;
-  readonly method: Exclude<RepairResult['method'], 'weights' | null>;
+  readonly method: Exclude<RepairResult['method'], null>;
   readonly changes: number;
   readonly cost: number;
 }
@@ -88,6 +89,8 @@ export interface TaskResult {
   readonly suspects: readonly Suspect[] | null;
   /** What training all weights gave. */
   readonly model: RepairedModel | null;
+  /** What was read from those weights. */
+  readonly readBack: ReadBack | null;
   /** The execution provider of its gradients, null without any. */
   readonly provider: string | null;
 }

@@ -15,6 +15,7 @@ import { blendSuspects, suspectsOf } from './suspects.ts';
 import type { FormTask, LookupTask, RepairContext, RepairTask, Solution, Start, TaskEvent, TaskResult } from './task.ts';
 import { trainTables } from './train.ts';
 import type { RepairStage, Suspect } from './types.ts';
+import { WeightReadings } from './weightReadings.ts';
 import { repairWeights } from './weights.ts';
 import type { SourceFile } from '../rasp/analyse.ts';
 import type { Span } from '../rasp/diagnostic.ts';
@@ -226,11 +227,12 @@ class TaskRun {
     return this.result();
   }
 
-  /** Stage 4: all weights of the compiled program, for a model where there is no patch. */
+  /** Stage 4: all weights of the compiled program, for a model where there is no patch; and the patches that its blocks may be read as. */
   async trainWeights(): Promise<TaskResult> {
     const { source, examples, test, seed } = this.context;
     const program = programOfText(this.context, source.text);
     if (!program) return this.result();
+    const readings = new WeightReadings(this.context, program, this.host, { ...this.options, deadline: this.deadline }, (groups, choice, batch) => this.acceptForms(source, groups, { choice }, batch, 'weights'));
     const outcome = await repairWeights({
       program,
       source,
@@ -241,6 +243,7 @@ class TaskRun {
       deadline: this.deadline,
       token: this.options.token,
       onEpoch: ({ loss, validation }) => this.moved('weights', validation.exact, loss, [], null, null),
+      onTrained: (state, deadline) => readings.read(state, deadline),
     });
     if (!outcome.ok) {
       this.tried.push(`Training of all weights: not possible. ${outcome.reason}`);
@@ -249,8 +252,8 @@ class TaskRun {
     const { parameters, epochs, steps, rows, exact } = outcome.model;
     this.provider = this.host.provider;
     this.evaluations = steps;
-    this.tried.push(`Training of all ${parameters} weights: ${steps} steps on ${rows.training} examples; after ${epochs} epochs the model gets ${percent(exact.validation)} of ${rows.validation} held-out examples exactly right.`);
-    return { ...this.result(), model: outcome.model };
+    this.tried.push(`Training of all ${parameters} weights: ${steps} steps on ${rows.training} examples; after ${epochs} epochs the model gets ${percent(exact.validation)} of ${rows.validation} held-out examples exactly right.`, ...readings.lines());
+    return { ...this.result(), model: outcome.model, readBack: readings.found };
   }
 
   private async prepared(source: SourceFile): Promise<Borrowed | null> {
@@ -318,7 +321,7 @@ class TaskRun {
 
   private result(): TaskResult {
     const { acceptance, starts, evaluations, tried, suspects, provider } = this;
-    return { solutions: acceptance.solutions, starts, hard: acceptance.hard.slice(this.knownHard.length), evaluations, tried, suspects, provider, model: null };
+    return { solutions: acceptance.solutions, starts, hard: acceptance.hard.slice(this.knownHard.length), evaluations, tried, suspects, provider, model: null, readBack: null };
   }
 }
 

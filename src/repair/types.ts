@@ -1,4 +1,5 @@
 // What goes into a repair and what comes out of it, for the command line, the editor and the benchmarks alike.
+import type { ReadBack } from './readBack.ts';
 import type { RepairedModel } from './weights.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import type { Diagnostic, Span, TextEdit } from '../rasp/diagnostic.ts';
@@ -15,7 +16,7 @@ export interface Example {
 
 /**
  * `search`: gradient-guided search over op forms. `edits`: search over text edits. `tables`: training of the tables.
- * `weights`: training of the compiled transformer, which gives a model and no patch.
+ * `weights`: training of the compiled transformer, which gives a model, and a patch where one can be read from it.
  */
 export const repairMethods = ['auto', 'search', 'edits', 'tables', 'weights'] as const;
 export type RepairMethod = (typeof repairMethods)[number];
@@ -99,8 +100,10 @@ export interface RepairResult {
    */
   readonly exact: { readonly examples: number; readonly test: number | null };
   readonly patch: Patch | null;
-  /** What training all weights gave, where no patch was found and the model is better than the program. */
+  /** What training all weights gave, where the model is better than the program; a patch may have been read from it. */
   readonly model: RepairedModel | null;
+  /** What the ops of the program turned out to do in the trained weights; null where none were trained. */
+  readonly readBack: ReadBack | null;
   /** Up to two more minimal patches that pass every example. */
   readonly alternatives: readonly Patch[];
   /** Sorted, highest score first. */

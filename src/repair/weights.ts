@@ -1,4 +1,4 @@
-// Stage 4: where no patch explains the examples, all weights of the compiled program are trained; a model comes out.
+// Stage 4: where no patch explains the examples, all weights of the compiled program are trained; a model comes out, and what can be read from it.
 import { sameValue } from './batch.ts';
 import type { Course } from './starts.ts';
 import { bestOfStarts } from './starts.ts';
@@ -11,8 +11,8 @@ import { compileWeights } from '../numeric/weights/compile.ts';
 import { transformerGraph } from '../numeric/weights/graph.ts';
 import { withClasses } from '../numeric/weights/relax.ts';
 import { withRoom } from '../numeric/weights/room.ts';
-import type { EpochReport, WeightTrainingOptions, WeightTrainingResult } from '../numeric/weights/train.ts';
-import { defaultRecipe, trainWeights } from '../numeric/weights/train.ts';
+import type { EpochReport, Evaluation, WeightTrainingOptions, WeightTrainingResult } from '../numeric/weights/train.ts';
+import { defaultRecipe, hasConverged, isBetter, trainWeights } from '../numeric/weights/train.ts';
 import { TrainingData } from '../numeric/weights/trainingData.ts';
 import { TOLERANCE } from '../numeric/weights/trainingGraph.ts';
 import type { TransformerWeights } from '../numeric/weights/transformer.ts';
@@ -41,9 +41,20 @@ export interface WeightsTask {
   readonly onEpoch: (epoch: EpochReport) => void;
   /** Trained once by it; default: ours, from the best of several starts. */
   readonly recipe?: WeightTrainingOptions;
+  /**
+   * With the best state of each start that is read: true where the right program was read from it, so that no other
+   * start is needed. It should end by `deadline`.
+   */
+  readonly onTrained?: (state: TrainedState, deadline: number) => Promise<boolean>;
 }
 
-/** A transformer that was trained from the program's weights: an ordinary ONNX model, and no patch. */
+export interface TrainedState {
+  readonly weights: TransformerWeights;
+  /** The best of the starts so far. */
+  readonly isBest: boolean;
+}
+
+/** A transformer that was trained from the program's weights: an ordinary ONNX model. */
 export interface RepairedModel {
   readonly onnx: Uint8Array;
   readonly description: ModelDescription;
@@ -63,6 +74,14 @@ const MOST_EXAMPLES = 40_000;
 const HELD_OUT = 8;
 /** Steps that training takes at least, where there is time. */
 const STEPS = 800;
+/** The share of the time that one reading may take, that of a good state of what is left, and the most milliseconds. */
+const READING = 0.1;
+const READING_OF_LEFT = 0.3;
+const GOOD = 0.5;
+const LONGEST_READING = 5_000;
+/** The share of the time for the start without room, and its largest attention logit: it may well learn its selectors anew. */
+const PLAIN = 0.2;
+const PLAIN_LOGIT = 1;
 /** With fewer there is nothing to hold out, and what a model got right would say nothing. */
 const FEWEST = 40;
 
@@ -86,16 +105,41 @@ async function train(task: WeightsTask): Promise<WeightsOutcome> {
   if (!compiled.ok) return { ok: false, reason: compiled.problem.message };
   if (examples.length < FEWEST) return { ok: false, reason: `${examples.length} examples are too few to train on some and hold others out; give ${FEWEST} at least, better hundreds.` };
   const [training, validation] = split(examples);
-  const recipe = task.recipe ?? recipeFor(training.length);
   const classed = withClasses(compiled.weights, distinctValues(examples.flatMap(({ output }) => output)));
-  const weights = recipe.room ? withRoom(classed, recipe.room, program.output, random) : classed;
-  const reason = unlearnable(weights, examples);
+  const reason = unlearnable(classed, examples);
   if (reason !== null) return { ok: false, reason };
-  const data = { training: new TrainingData(training, weights), validation: new TrainingData(validation, weights) };
-  const course = { weights, recipe, deadline: task.deadline };
+  const data = { training: new TrainingData(training, classed), validation: new TrainingData(validation, classed) };
   const once = (own: Course): Promise<WeightTrainingResult> => trainWeights({ ...data, weights: own.weights, deadline: own.deadline, host, random, token: task.token, onEpoch: task.onEpoch }, own.recipe);
-  const trained = task.recipe ? await once(course) : await bestOfStarts({ ...course, train: once });
+  const trained = await trainedAndRead(task, classed, task.recipe ?? recipeFor(training.length), once);
   return { ok: true, model: await exported(task, trained, examples, { training: training.length, validation: validation.length }) };
+}
+
+/**
+ * Where the weights are to be read back, a short start without room to grow comes first: it trains faster and, as
+ * everything must happen in the program's own blocks, reads better. A patch ends the training.
+ */
+async function trainedAndRead(task: WeightsTask, classed: TransformerWeights, recipe: WeightTrainingOptions, once: (course: Course) => Promise<WeightTrainingResult>): Promise<WeightTrainingResult> {
+  const { deadline, onTrained, program, random } = task;
+  const began = performance.now();
+  const until = (share: number): number => began + share * (deadline - began);
+  const read = async ({ weights, validation }: WeightTrainingResult, isBest: boolean): Promise<boolean> =>
+    (await onTrained?.({ weights, isBest }, readingEnd(validation, began, deadline))) ?? false;
+  const plain = onTrained && !task.recipe ? await once({ weights: classed, recipe: { ...recipe, room: null, largestLogit: PLAIN_LOGIT }, deadline: until(PLAIN) }) : null;
+  if (plain && ((await read(plain, true)) || hasConverged(plain.validation))) return plain;
+  const weights = recipe.room ? withRoom(classed, recipe.room, program.output, random) : classed;
+  const course = { weights, recipe, deadline: onTrained ? until(1 - READING) : deadline };
+  const roomy = task.recipe ? await once(course) : await bestOfStarts({ ...course, train: once });
+  const isBest = !plain || isBetter(roomy.validation, plain.validation);
+  await read(roomy, isBest);
+  const best = isBest ? roomy : plain;
+  return { ...best, epochs: roomy.epochs + (plain?.epochs ?? 0), steps: roomy.steps + (plain?.steps ?? 0) };
+}
+
+/** A good state is worth more of what is left. */
+function readingEnd({ exact }: Evaluation, began: number, deadline: number): number {
+  const now = performance.now();
+  const millis = Math.max(READING * (deadline - began), exact >= GOOD ? READING_OF_LEFT * (deadline - now) : 0);
+  return Math.min(deadline, now + Math.min(LONGEST_READING, millis));
 }
 
 /** Few rows are taken more often, so that there are steps enough. */

@@ -189,16 +189,19 @@ describe('command line', function () {
     assert.equal(readFileSync(source, 'utf8'), text);
   });
 
-  it('repair by weights writes a model that run gives its outputs with', async () => {
+  it('repair by weights writes a model that run gives its outputs with, and says what was read from it', async () => {
     const source = file('hist.rasp', 'hist = selector_width(select(tokens, tokens, <));\n');
     const inputs = Array.from({ length: 81 }, (_, i) => [...i.toString(3).padStart(4, '0')].map((digit) => 'abc'.charAt(Number(digit))));
     const rows = inputs.map((input) => ({ input, output: input.map((token) => input.filter((other) => other === token).length) }));
     const examples = file('hist-rows.jsonl', rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
     const out = path.join(folder, 'trained');
     const { code, out: printed } = await gradlens('repair', source, '--examples', examples, '--method', 'weights', '--out', out, '--budget', '15', '--json');
-    assert.equal(code, 1);
-    const { status, method, patch, model, exact } = JSON.parse(printed) as { status: string; method: string; patch: unknown; model: string; exact: { examples: number } };
-    assert.deepEqual([status, method, patch, model], ['partial', 'weights', null, path.join(out, 'hist.onnx')]);
+    const { status, method, patch, model, exact, readBack } = JSON.parse(printed) as { status: string; method: string; patch: { source: string } | null; model: string; exact: { examples: number }; readBack: { ops: { label: string; range: { start: { line: number } }; changed: number; agreement: { read: number } }[]; verified: number; passed: number } };
+    assert.deepEqual([code, status, method, model], [patch ? 0 : 1, patch ? 'repaired' : 'partial', 'weights', path.join(out, 'hist.onnx')]);
+    const [op] = readBack.ops;
+    assert.ok(op?.label.startsWith('select(') && op.range.start.line === 0 && op.changed > 0.02 && op.agreement.read <= 1, JSON.stringify(readBack));
+    assert.equal(readBack.passed > 0, patch !== null);
+    if (patch) assert.equal(readFileSync(path.join(out, 'hist.rasp'), 'utf8'), patch.source);
     const ran = await gradlens('run', model, '--input', '"abca"', '--json');
     assert.equal(ran.code, 0);
     assert.equal((JSON.parse(ran.out) as { output: unknown[] }).output.length, 4);

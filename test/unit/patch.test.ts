@@ -48,6 +48,8 @@ describe('patches', () => {
     assert.equal(summaryOf('Select(a, b, Comparison.LEQ)', 'Select(a, b, Comparison.LT)'), '“LEQ” becomes “LT” in line 1');
     assert.equal(summaryOf('Select(a, b, Comparison.EQ)', 'Select(a, b, Comparison.NEQ)'), '“EQ” becomes “NEQ” in line 1');
     assert.equal(summaryOf('x = a <= 0;', 'x = a < 0;'), '“<=” becomes “<” in line 1');
+    assert.equal(summaryOf('select(a, b, <=);', 'select(a, b, ==);'), '“<=” becomes “==” in line 1');
+    assert.equal(summaryOf('select(a, b, !=);', 'select(a, b, >=);'), '“!=” becomes “>=” in line 1');
     assert.equal(summaryOf('x = a + 1;', 'x = a + 10;'), '“1” becomes “10” in line 1');
     assert.equal(summaryOf('x = a;', 'x = -a;'), 'insert “-” in line 1');
   });
