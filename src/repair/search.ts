@@ -60,8 +60,9 @@ export interface SearchOutcome {
   readonly rises: Float64Array;
 }
 
-/** Candidates that looking for a plainer solution may take. */
-const SIMPLIFYING = 4000;
+/** Candidates tried on after the first solution, for others beside it, and to look for plainer ones. */
+const AFTERWARDS = 1000;
+const SIMPLIFYING = 3000;
 
 /** Candidates right on the whole batch and yet refused, after which another batch is needed. */
 const REFUSALS = 2;
@@ -73,6 +74,8 @@ const CHANGE = 0.02;
 export class FormSearch {
   private evaluations = 0;
   private refused = 0;
+  /** Candidates up to the first solution. */
+  private firstSolutionAt = Number.POSITIVE_INFINITY;
   private readonly solutions: Candidate[] = [];
   private readonly seen = new Set<string>();
   private best: Candidate;
@@ -118,7 +121,8 @@ export class FormSearch {
 
   private finished(): boolean {
     const { enough, evaluations = Number.POSITIVE_INFINITY, deadline } = this.settings;
-    return this.solutions.length >= enough || this.isOutgrown() || this.evaluations >= evaluations || performance.now() > deadline;
+    const most = Math.min(evaluations, this.firstSolutionAt + AFTERWARDS);
+    return this.solutions.length >= enough || this.isOutgrown() || this.evaluations >= most || performance.now() > deadline;
   }
 
   private isOutgrown(): boolean {
@@ -285,8 +289,12 @@ export class FormSearch {
     const [only] = moves;
     if (source === this.origin && only && moves.length === 1) this.rises[only[0]] = Math.max(this.rises[only[0]] ?? 0, candidate.value - source.value);
     if (candidate.score.sequences === 1) {
-      if (this.events.accept(candidate)) this.solutions.push(candidate);
-      else this.refused++;
+      if (this.events.accept(candidate)) {
+        this.solutions.push(candidate);
+        this.firstSolutionAt = Math.min(this.firstSolutionAt, this.evaluations);
+      } else {
+        this.refused++;
+      }
     }
     if (candidate.value > this.best.value) {
       this.best = candidate;
