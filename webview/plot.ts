@@ -1,5 +1,6 @@
 // A uPlot chart that fits its box and follows the theme's colours.
 import 'uplot/dist/uPlot.min.css';
+import './plot.css';
 import uPlot from 'uplot';
 
 const HEIGHT = 200;
@@ -64,7 +65,7 @@ export class ThemedPlot {
       width: Math.max(200, this.width()),
       height: HEIGHT,
       cursor: { show: true },
-      legend: { show: true },
+      legend: { show: true, markers: { dash: (plot, i) => (plot.series[i]?.dash ? 'dashed' : 'solid') } },
       scales: { x: { time: false }, exact: { range: [0, 100] }, loss: { range: (_plot, _low, high) => [0, Math.max(0.1, high * 1.1)] } },
       axes: [
         { ...axis, label: this.options.xLabel, labelSize: 18, size: 32 },

@@ -2,6 +2,7 @@
 import type { Feeds, TrainingData } from './trainingData.ts';
 import { FLAT, flatten, partsOf } from './trainingGraph.ts';
 import type { TransformerWeights } from './transformer.ts';
+import { shapeOf } from './transformer.ts';
 import { encodeGraph } from '../../onnx/encode.ts';
 import type { Graph } from '../../onnx/graph.ts';
 import type { Optimizer } from '../../onnx/optimizers.ts';
@@ -21,7 +22,7 @@ export interface TrainingStepsTask {
   readonly host: ModelHost;
   readonly optimizer: Optimizer;
   readonly clipNorm: number;
-  /** Of the runtime, for one op; default: as many as there are cores. */
+  /** Of the runtime, for one op; 0: as many as there are cores. Default: one for small transformers. */
   readonly threads?: number;
   readonly token?: CancellationToken;
 }
@@ -35,6 +36,9 @@ export interface StepScalars {
 /** Steps, and about how many milliseconds, that one message to the host takes together: what its death can cost. */
 export const CHUNK = 40;
 export const CHUNK_MILLIS = 1000;
+
+/** Parameters below which a second thread costs processor time (15 to 75 %, `npm run bench -- training`) that other work can use. */
+const SMALL = 200_000;
 
 /** The weights and the optimiser's memory, and how they go on. */
 export class TrainingSteps {
@@ -55,7 +59,7 @@ export class TrainingSteps {
 
   /** Differentiates the graph and opens its step. @throws RuntimeError, HostDiedError, CancelledError */
   static async open(task: TrainingStepsTask): Promise<TrainingSteps> {
-    const { graph, weights, optimizer, clipNorm, host, threads = 0 } = task;
+    const { graph, weights, optimizer, clipNorm, host, threads = shapeOf(weights).parameters < SMALL ? 1 : 0 } = task;
     const shapes = await shapesOf(task);
     const step = trainingStep(graph, { loss: 'loss', parameters: [FLAT], parts: { [FLAT]: partsOf(weights) }, shapes, optimizer, clipNorm });
     return new TrainingSteps(task, await host.createSession(encodeGraph(step), { threads }));
