@@ -6,6 +6,7 @@ import { isExact, passesAll } from './verify.ts';
 import type { Program } from '../rasp/program.ts';
 import type { SourceFile } from '../rasp/analyse.ts';
 import { programOf } from '../rasp/analyse.ts';
+import type { TextEdit } from '../rasp/diagnostic.ts';
 import { analyse } from '../rasp/frontend.ts';
 
 /** Inputs that screen the candidates; the gradient sees a few more. */
@@ -64,12 +65,21 @@ export class Acceptance {
   }
 }
 
-/** Fewest changed places first, then the least text touched, then the plainest form. */
+/** Fewest changed places first, then fewest changed numbers (another symbol is more general), then the least text touched, then the plainest form. */
 export function plainestFirst({ path, text: before }: SourceFile, solutions: readonly Solution[]): Solution[] {
-  const size = ({ text }: Solution): number =>
-    editsBetween(path, before, text).reduce((sum, { span, newText }) => sum + span.end - span.start + newText.length, 0);
+  const sizeOf = (edits: readonly TextEdit[]): number => edits.reduce((sum, { span, newText }) => sum + Math.max(span.end - span.start, newText.length), 0);
   return solutions
-    .map((solution) => ({ solution, size: size(solution) }))
-    .sort((a, b) => a.solution.changes - b.solution.changes || a.size - b.size || a.solution.cost - b.solution.cost)
+    .map((solution) => {
+      const edits = editsBetween(path, before, solution.text);
+      return { solution, numbers: edits.filter((edit) => changesNumber(before, edit)).length, size: sizeOf(edits) };
+    })
+    .sort((a, b) => a.solution.changes - b.solution.changes || a.numbers - b.numbers || a.size - b.size || a.solution.cost - b.solution.cost)
     .map(({ solution }) => solution);
+}
+
+/** Another number in its place, or a sign right before one. */
+function changesNumber(before: string, { span, newText }: TextEdit): boolean {
+  const old = before.slice(span.start, span.end);
+  const isSign = /-$/.test(newText) || (newText === '' && old.endsWith('-'));
+  return (/\d/.test(old) && /\d/.test(newText)) || (isSign && /^\d/.test(before.slice(span.end)));
 }

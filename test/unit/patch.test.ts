@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
+import { plainestFirst } from '../../src/repair/context.ts';
 import { editsBetween, makePatch } from '../../src/repair/patch.ts';
 import { applyEdits } from '../../src/repair/rewrite.ts';
 
@@ -52,5 +53,12 @@ describe('patches', () => {
     assert.equal(summaryOf('select(a, b, !=);', 'select(a, b, >=);'), '“!=” becomes “>=” in line 1');
     assert.equal(summaryOf('x = a + 1;', 'x = a + 10;'), '“1” becomes “10” in line 1');
     assert.equal(summaryOf('x = a;', 'x = -a;'), 'insert “-” in line 1');
+  });
+
+  it('are ranked by how few places they change, then by how few numbers, then by how little text', () => {
+    const text = 'x = tokens + 10;\n';
+    const solution = (from: string, to: string, changes = 1) => ({ text: text.replace(from, to), method: 'search', changes, cost: 1 }) as const;
+    const [longer, number, sign, symbol, twice] = [solution('tokens', '(tokens - length)'), solution('10', '9'), solution('10', '-10'), solution('+', '-'), solution('+', '*', 2)];
+    assert.deepEqual(plainestFirst({ path: 'f.rasp', text }, [twice, number, sign, longer, symbol]), [symbol, longer, sign, number, twice]);
   });
 });
