@@ -194,7 +194,7 @@ describe('training all weights', () => {
 
   it('is a method of repair: a model that is better than the program on examples that it never saw', async () => {
     const random = new Random(8);
-    const result = await repair({ source: { path: 'hist.rasp', text: sourceOf('hist', 'rasp').replace('==', '<') }, examples: rows(1500, random), test: rows(500, random), method: 'weights', budgetMillis: 12_000 }, { host });
+    const result = await repair({ source: { path: 'hist.rasp', text: sourceOf('hist', 'rasp').replace('==', '<') }, examples: rows(1500, random), test: rows(500, random), method: 'weights', budgetMillis: 20_000 }, { host });
     assert.ok(result.status !== 'refused' && result.method === 'weights' && result.model, JSON.stringify(result).slice(0, 300));
     // A patch that was read from the weights is right on every example, and ends the training; without one, the model is the result.
     assert.ok((result.model.exact.test ?? 0) > (result.patch ? 0.02 : 0.2), `${result.model.exact.test}`);
