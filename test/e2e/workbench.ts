@@ -58,15 +58,19 @@ export class Workbench {
     await this.showFiles();
   }
 
-  /** Runs the command with that title; what is listed before the list follows the typed text is not run. */
+  /**
+   * Runs the command with that title. What the palette lists is what held when it was opened: a command of a file that
+   * is being opened is looked for again, and what is listed before the list follows the typed text is not run.
+   */
   async command(title: string): Promise<void> {
     const input = this.page.locator('.quick-input-widget input[type="text"]');
-    await this.until('the command palette opens', async () => {
+    await this.until(`the palette lists “${title}”`, async () => {
+      await this.page.keyboard.press('Escape');
       await this.page.keyboard.press('F1');
       await input.waitFor({ timeout: 2000 });
+      await input.fill(`>${title}`);
+      await this.page.locator('.quick-input-list .monaco-list-row.focused', { hasText: title }).waitFor({ timeout: 3000 });
     });
-    await input.fill(`>${title}`);
-    await this.page.locator('.quick-input-list .monaco-list-row.focused', { hasText: title }).waitFor();
     await this.page.keyboard.press('Enter');
   }
 
