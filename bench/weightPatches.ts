@@ -1,7 +1,7 @@
 // For the weights benchmark: patches read from trained weights, and whether they are right on inputs that no example has.
 import type { Bug } from './raspbugs/generate.ts';
 import { sizeOf, textOf, withoutNeedless } from '../src/repair/choice.ts';
-import { Acceptance, programOfText } from '../src/repair/context.ts';
+import { Acceptance, programOfText, SAMPLED } from '../src/repair/context.ts';
 import { distinctExamples, sampleExamples } from '../src/repair/sampling.ts';
 import type { RepairContext } from '../src/repair/task.ts';
 import type { Example } from '../src/repair/types.ts';
@@ -12,9 +12,6 @@ import type { Program } from '../src/rasp/program.ts';
 import type { ModelHost } from '../src/runtime/client.ts';
 import { neverCancelled } from '../src/shared/cancellation.ts';
 import { Random } from '../src/shared/random.ts';
-
-/** As many as a repair looks at before it verifies on all. */
-const SAMPLED = 2000;
 
 export class WeightPatches {
   private readonly context: RepairContext;

@@ -18,6 +18,7 @@ import type { WeightTrainingOptions } from '../src/numeric/weights/train.ts';
 import { defaultRecipe, publishedRecipe } from '../src/numeric/weights/train.ts';
 import { sameValue } from '../src/repair/batch.ts';
 import type { Example } from '../src/repair/types.ts';
+import { SOFT, SOFTEST } from '../src/repair/starts.ts';
 import { repairWeights } from '../src/repair/weights.ts';
 import { ModelHost } from '../src/runtime/client.ts';
 import { neverCancelled } from '../src/shared/cancellation.ts';
@@ -278,7 +279,7 @@ function markdown(measurements: readonly Measurement[], s: Settings): string {
     s.note,
     '',
     '## The method `weights`',
-    `${rate.length} of ${s.bugs} bugs; ${s.examples} distinct examples each, as far as there are so many (an eighth held out for choosing and stopping); at most ${s.budgetSeconds} s a bug. The recipe: batches of ${defaultRecipe.batch}, ${defaultRecipe.optimizer}, learning rate ${defaultRecipe.learningRate} along a cosine, clip ${defaultRecipe.clipNorm}, ${defaultRecipe.loss}; short trials with the largest attention logit at ${defaultRecipe.largestLogit ?? 'its compiled size'} and as compiled say where to go on, the best is trained to the end, then again from 3 where there is time; room to grow (${JSON.stringify(defaultRecipe.room)}). Epochs over all starts together: median ${quantile(epochs, 0.5)}, at most ${Math.max(0, ...epochs)}, of ${s.examples} examples or fewer; steps: median ${quantile(rate.map(({ steps }) => steps), 0.5)}. Published: 40,000 examples, up to 10,000 epochs, learning rate 1e-4.`,
+    `${rate.length} of ${s.bugs} bugs; ${s.examples} distinct examples each, as far as there are so many (an eighth held out for choosing and stopping); at most ${s.budgetSeconds} s a bug. The recipe: batches of ${defaultRecipe.batch}, ${defaultRecipe.optimizer}, learning rate ${defaultRecipe.learningRate} along a cosine, clip ${defaultRecipe.clipNorm}, ${defaultRecipe.loss}; short trials with the largest attention logit at ${SOFT} and as compiled say where to go on, the best is trained to the end, then again from ${SOFTEST} where there is time; room to grow (${JSON.stringify(defaultRecipe.room)}). Epochs over all starts together: median ${quantile(epochs, 0.5)}, at most ${Math.max(0, ...epochs)}, of ${s.examples} examples or fewer; steps: median ${quantile(rate.map(({ steps }) => steps), 0.5)}. Published: 40,000 examples, up to 10,000 epochs, learning rate 1e-4.`,
     '',
     head,
     ...basePrograms.map(({ name }) => row(name, rate.filter(({ program }) => program === name))),

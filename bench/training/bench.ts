@@ -83,7 +83,7 @@ interface Sides {
 async function measureAll(shapes: readonly { readonly base: BaseProgram; readonly batch: number }[], { torches, host }: Sides, settings: Settings, onRow: (rows: readonly Row[]) => void): Promise<Row[]> {
   const [reference] = torches.map((torch) => theirs(torch, false, true));
   if (!reference) throw new RangeError('nobody to compare with');
-  const contestants = [ours('GradLens', host), ours('GradLens, 1 thread', host, 1), ...torches.flatMap((torch) => [theirs(torch, false), theirs(torch, true)])];
+  const contestants = [ours('GradLens', host), ours('GradLens, 1 thread', host, 1), ours('GradLens, all threads', host, 0), ...torches.flatMap((torch) => [theirs(torch, false), theirs(torch, true)])];
   const rows: Row[] = [];
   for (const { base, batch } of shapes) {
     const problem = problemOf(base, settings.seed);

@@ -4,6 +4,7 @@ import { PagePanel } from './pagePanel.ts';
 import type { RepairRun } from './repairRun.ts';
 import { outputText } from './repairRun.ts';
 import type { Services } from './services.ts';
+import { lineAt } from '../rasp/diagnostic.ts';
 import { repairPanel } from '../shared/contributions.ts';
 import type { FromPanel, PanelState, SourceLine, ToPanel } from '../shared/messages.ts';
 import { isFromPanel } from '../shared/messages.ts';
@@ -113,18 +114,15 @@ function emptyState(): PanelState {
   return { status: 'idle', file: '', stage: '', message, points: [], lines: [], suspects: [], sample: null, summary: '', tried: [], canApply: false, canSave: false };
 }
 
-/** Counted from 1. */
-export const lineAt = (text: string, offset: number): number => text.slice(0, offset).split('\n').length;
-
 function sourceLines(run: RepairRun): SourceLine[] {
   const starts = [0];
   for (let i = 0; i < run.text.length; i++) if (run.text[i] === '\n') starts.push(i + 1);
-  const lineAt = (offset: number): number => starts.findLastIndex((start) => start <= offset);
+  const lineIndex = (offset: number): number => starts.findLastIndex((start) => start <= offset);
   const suspicion = new Map<number, number>();
   for (const { span, score } of run.suspects) {
-    const line = lineAt(span.start);
+    const line = lineIndex(span.start);
     suspicion.set(line, (suspicion.get(line) ?? 0) + score);
   }
-  const moving = new Set(run.moving.map(({ start }) => lineAt(start)));
+  const moving = new Set(run.moving.map(({ start }) => lineIndex(start)));
   return run.text.split('\n').map((text, line) => ({ number: line + 1, text, suspicion: Math.min(1, suspicion.get(line) ?? 0), moving: moving.has(line) }));
 }

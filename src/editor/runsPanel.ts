@@ -1,10 +1,10 @@
 // Show Repair Runs: the runs that are kept, in a panel; opens them again, compares two, saves them as JSON.
 import * as vscode from 'vscode';
 import { PagePanel } from './pagePanel.ts';
-import { lineAt } from './panel.ts';
 import type { RepairFeature } from './repairFeature.ts';
 import type { RunRecord } from './runRecord.ts';
 import type { Services } from './services.ts';
+import { lineAt } from '../rasp/diagnostic.ts';
 import { commands, runsPanel } from '../shared/contributions.ts';
 import type { FromRunsPage, RunDetail, RunRow, RunsState, ToRunsPage } from '../shared/runsMessages.ts';
 import { isFromRunsPage } from '../shared/runsMessages.ts';

@@ -23,3 +23,6 @@ export interface TextEdit {
   readonly span: Span;
   readonly newText: string;
 }
+
+/** The line of an offset, counted from 1. */
+export const lineAt = (text: string, offset: number): number => text.slice(0, offset).split('\n').length;

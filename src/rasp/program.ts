@@ -51,6 +51,9 @@ export interface Origin {
  */
 export type OriginForm = 'infix' | 'prefix' | 'lambda' | 'linear' | 'call' | 'leaf';
 
+/** Where the file at a path says it: the op itself, else the innermost call that led to it; undefined if neither is there. */
+export const spanIn = ({ span, calls }: Origin, path: string): Span | undefined => [span, ...calls.toReversed()].find(({ file }) => file === path);
+
 interface NodeBase {
   /** Unique in its program, in creation order: an input's id is below its user's. */
   readonly id: number;

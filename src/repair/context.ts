@@ -12,6 +12,8 @@ import { analyse } from '../rasp/frontend.ts';
 /** Inputs that screen the candidates; the gradient sees a few more. */
 export const SCREEN = 100;
 export const GRADIENT_BATCH = 128;
+/** Examples that candidates are verified on before they are verified on all. */
+export const SAMPLED = 2000;
 
 /** The program of the repair's entry in a text, or undefined if the text has errors. */
 export function programOfText(context: RepairContext, text: string): Program | undefined {

@@ -2,6 +2,7 @@
 import { createTwoFilesPatch, diffWordsWithSpace } from 'diff';
 import type { Patch } from './types.ts';
 import type { TextEdit } from '../rasp/diagnostic.ts';
+import { lineAt } from '../rasp/diagnostic.ts';
 
 /** The smallest word-wise edits from one text to another, in source order, without overlaps. */
 export function editsBetween(file: string, before: string, after: string): TextEdit[] {
@@ -91,7 +92,7 @@ function wholeTokens(text: string, { span, newText }: TextEdit): TextEdit {
 
 function describeEdit(text: string, edit: TextEdit): string {
   const { span, newText } = wholeTokens(text, edit);
-  const line = text.slice(0, span.start).split('\n').length;
+  const line = lineAt(text, span.start);
   const old = text.slice(span.start, span.end).trim();
   const now = newText.trim();
   if (old === '') return `insert “${now}” in line ${line}`;

@@ -12,6 +12,7 @@ import type { TransformerWeights } from '../numeric/weights/transformer.ts';
 import type { SourceFile } from '../rasp/analyse.ts';
 import type { Span } from '../rasp/diagnostic.ts';
 import type { Node, Program, Value } from '../rasp/program.ts';
+import { spanIn } from '../rasp/program.ts';
 import type { ModelHost } from '../runtime/client.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { interruptAndCheck } from '../shared/cancellation.ts';
@@ -248,7 +249,7 @@ class Reconstruction {
     const [state] = starts;
     const { text, path } = this.task.source;
     // What comes from a library cannot be mended here.
-    const span = [root.origin.span, ...root.origin.calls.toReversed()].find(({ file }) => file === path);
+    const span = spanIn(root.origin, path);
     const differing = state ? op.differing(state) : 0;
     if (!state || !span || differing <= CHANGED) return [];
     const table = op.table(starts.at(-1) ?? state);

@@ -1,5 +1,5 @@
 // Gradient-based program repair: examples in, verified patch of the source out. Its tasks run on one process or more.
-import { plainestFirst, programOfText } from './context.ts';
+import { plainestFirst, programOfText, SAMPLED } from './context.ts';
 import { Course } from './course.ts';
 import type { Ranking } from './gradient.ts';
 import type { TimedTask } from './lanes.ts';
@@ -34,9 +34,6 @@ export interface RepairServices {
   /** Stands between the gradient and the search of this process: for measuring what the gradient is worth. */
   readonly reorder?: (ranking: Ranking) => Ranking;
 }
-
-/** Examples that candidates are verified on before they are verified on all. */
-const SAMPLED = 2000;
 
 /**
  * Repairs a program from examples of right behaviour.

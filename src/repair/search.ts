@@ -182,7 +182,7 @@ export class FormSearch {
     this.paired.add(source);
     const ranking = known ?? (await this.ranking.rank(source.choice));
     const singles = new Map((await this.singles(source, ranking)).map((single) => [single.plain.move, single]));
-    const probe = Probe.of(this.batch, source.state, source.state.overrides);
+    const probe = Probe.of(this.batch, source.state);
     const inOrder = upstreamFirst(this.batch, this.groups);
     const found: Candidate[] = [];
     for (const pair of rankedPairs([...singles.values()].map(({ plain }) => plain), pairs)) {
@@ -193,7 +193,7 @@ export class FormSearch {
       const both = from && overridesOf(this.groups, from.choice.with(second[0], second[1]));
       if (!from || !both) continue;
       this.evaluations++;
-      if (!probe.gains(first.join(), from.state.overrides, both)) continue;
+      if (!probe.gains(from.state.overrides, both)) continue;
       const candidate = this.evaluate(from, [second]);
       if (candidate) found.push(candidate);
     }

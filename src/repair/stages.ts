@@ -13,8 +13,9 @@ const onward = { perOp: 25, beams: 6, depth: 2, perSet: 2, pairs: 8000 } as cons
 /** Programs on the way that get a search of their own, how many candidates each of those tries, and in how many lanes. */
 const FROM_BEST = 24;
 const FROM_BEST_EVALUATIONS = 12_000;
-const NARROW_EVALUATIONS = 20_000;
 const FROM_BEST_ABREAST = 2;
+/** Candidates that the rounds from the program as written try. */
+const NARROW_EVALUATIONS = 20_000;
 const WIDE_EVALUATIONS = 60_000;
 /** Programs on the way in which single ops are tried as dictionaries. */
 const LOOKUP_STARTS = 6;

@@ -4,12 +4,13 @@ import { hasConverged, isBetter } from '../numeric/weights/train.ts';
 import type { TransformerWeights } from '../numeric/weights/transformer.ts';
 
 /**
- * Largest attention logits at the start; null: as compiled. A mistake in a selector needs soft attention, else nothing
- * moves it; a mistake elsewhere needs the attention as it was compiled, else what was right has to be learned anew.
+ * The largest attention logit of the first trial; the second leaves them as compiled. A mistake in a selector needs soft
+ * attention, else nothing moves it; a mistake elsewhere needs the attention as it was compiled, else what was right has
+ * to be learned anew.
  */
-const softnesses = [6, null] as const;
+export const SOFT = 6;
 /** From which training starts again where neither led to the end. */
-const SOFTEST = 3;
+export const SOFTEST = 3;
 
 /** Share of the time that each trial has. */
 const TRIAL = 0.15;
@@ -29,7 +30,7 @@ export interface Race {
 }
 
 /**
- * A short trial of each softness; the best one is trained on until the recipe ends. Where rows still come out wrong and
+ * A short trial of each; the best one is trained on until the recipe ends. Where rows still come out wrong and
  * there is time for as much again, training starts again, softer: it hangs on its draws as well.
  * @throws what `train` throws
  */
@@ -54,14 +55,10 @@ function continued(recipe: WeightTrainingOptions, { validation }: WeightTraining
 /** The best one's result, with the steps of all. */
 async function trials({ weights, recipe, deadline, train }: Race): Promise<WeightTrainingResult> {
   const began = performance.now();
-  let best: WeightTrainingResult | null = null;
-  for (const [i, largestLogit] of softnesses.entries()) {
-    const own = await train({ weights, recipe: { ...recipe, largestLogit }, deadline: began + (i + 1) * TRIAL * (deadline - began) });
-    best = best ? together(best, own) : own;
-    if (hasConverged(best.validation)) break;
-  }
-  if (!best) throw new RangeError('there are no trials');
-  return best;
+  const trial = (largestLogit: number | null, end: number): Promise<WeightTrainingResult> =>
+    train({ weights, recipe: { ...recipe, largestLogit }, deadline: began + end * (deadline - began) });
+  const soft = await trial(SOFT, TRIAL);
+  return hasConverged(soft.validation) ? soft : together(soft, await trial(null, 2 * TRIAL));
 }
 
 /** The better of two trainings, with the epochs and steps that both took. */

@@ -19,6 +19,7 @@ import { WeightReadings } from './weightReadings.ts';
 import { repairWeights } from './weights.ts';
 import type { SourceFile } from '../rasp/analyse.ts';
 import type { Span } from '../rasp/diagnostic.ts';
+import { lineAt } from '../rasp/diagnostic.ts';
 import { editSites } from '../rasp/frontend.ts';
 import { TableExplosion } from '../numeric/tableProgram.ts';
 import type { ModelHost } from '../runtime/client.ts';
@@ -168,7 +169,7 @@ class TaskRun {
     });
     const { best, evaluations } = await search.run();
     this.evaluations = evaluations;
-    this.keepStarts(best.map(({ text, value, moves }) => ({ text, changes: moves.length, value: value - WORTH * moves.length })));
+    this.keepStarts(best.map(({ text, value, moves }) => ({ text, changes: moves.length, value: thrift(value, moves.length) })));
     this.tried.push(`Search over text edits: ${evaluations} candidates at ${sites.length} ${sites.length === 1 ? 'place' : 'places'}; the best gets ${percent(best[0]?.score.sequences ?? 0)} of the screened examples right.`);
     return this.result();
   }
@@ -279,7 +280,7 @@ class TaskRun {
         ...(this.reorder ? { reorder: this.reorder } : {}),
       });
     } catch (error) {
-      if (error instanceof TableExplosion) this.tried.push(`No gradient: in line ${lineOf(source.text, error.node.origin.span)} ${error.message}`);
+      if (error instanceof TableExplosion) this.tried.push(`No gradient: in line ${lineAt(source.text, error.node.origin.span.start)} ${error.message}`);
       else if (error instanceof RuntimeError) this.tried.push(`No gradient: the runtime refused the table program: ${error.message}`);
       else throw error;
       return null;
@@ -297,7 +298,7 @@ class TaskRun {
   private tell({ rises, best, evaluations }: SearchOutcome, groups: readonly OpGroup[], { pairs, beams }: FormTask['width']): void {
     this.suspects = blendSuspects(this.suspects ?? [], suspectsOf(groups, [...rises], this.context.source.text));
     const share = percent(best.score.sequences);
-    this.tried.push(`Search over op forms, ${pairs === undefined ? '' : 'pairs first, '}${beams} beams: ${evaluations} candidates over ${groups.length} ops; the best gets ${share} of the screened examples right.`);
+    this.tried.push(`Search over op forms, ${pairs === undefined ? '' : 'with pairs of changes, '}${beams} beams: ${evaluations} candidates over ${groups.length} ops; the best gets ${share} of the screened examples right.`);
   }
 
   private acceptForms(source: SourceFile, groups: readonly OpGroup[], candidate: Pick<Candidate, 'choice'>, batch: Batch, method: Solution['method']): boolean {
@@ -331,15 +332,15 @@ const ROUNDS = 4;
 /** What a change must have gained for a search to go on from it. */
 const WORTH = 0.08;
 
+const thrift = (value: number, changes: number): number => value - WORTH * changes;
+
 /** Those first that came far with few changes: many changes fit the screened examples by chance. */
 function thrifty(beams: readonly Candidate[], changes: number): (Omit<Start, 'text'> & { choice: Candidate['choice'] })[] {
   return beams
     .map(({ choice, value }) => ({ choice, value, changes: changes + choice.filter((form) => form !== 0).length }))
-    .map((start) => ({ ...start, value: start.value - WORTH * start.changes }))
+    .map((start) => ({ ...start, value: thrift(start.value, start.changes) }))
     .sort((a, b) => b.value - a.value)
     .slice(0, STARTS_KEPT);
 }
-
-const lineOf = (text: string, { start }: Span): number => text.slice(0, start).split('\n').length;
 
 const percent = (share: number): string => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;

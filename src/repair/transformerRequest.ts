@@ -14,6 +14,7 @@ import type { CompileProblem } from '../numeric/weights/problem.ts';
 import type { TransformerWeights } from '../numeric/weights/transformer.ts';
 import { encodeGraph } from '../onnx/encode.ts';
 import type { Analysis, ReadSource } from '../rasp/analyse.ts';
+import { lineAt } from '../rasp/diagnostic.ts';
 import { entryAt } from '../rasp/entryAt.ts';
 import { analyse } from '../rasp/frontend.ts';
 import type { Program, Value } from '../rasp/program.ts';
@@ -133,8 +134,6 @@ function faultOf({ diagnostics }: Analysis, { path: file, text }: WorkerFile): T
   const { message, span } = found;
   return { message, field: null, place: span.file === file ? { start: span.start, end: span.end, line: lineAt(text, span.start) } : null };
 }
-
-const lineAt = (text: string, offset: number): number => text.slice(0, offset).split('\n').length;
 
 function compileProblem({ message, node }: CompileProblem, program: Program, file: WorkerFile): TransformerProblem {
   const place: SourcePlace | null = node ? (placeOf(node, file) ?? placeOf(program.output, file)) : null;

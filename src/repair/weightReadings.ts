@@ -9,6 +9,7 @@ import { overridesOf } from './search.ts';
 import type { RepairContext } from './task.ts';
 import type { TaskOptions } from './taskRunner.ts';
 import type { TrainedState } from './weights.ts';
+import { lineAt } from '../rasp/diagnostic.ts';
 import type { Program } from '../rasp/program.ts';
 import type { ModelHost } from '../runtime/client.ts';
 import { HostDiedError, RuntimeError, survivingDeaths } from '../runtime/client.ts';
@@ -92,6 +93,6 @@ function readingLine(op: ReadOp, text: string): string {
   return `${placeOf(op, text)} ${does} “${reading ?? ''}”: agrees ${percent(agreement.read)}, as written ${percent(agreement.written)} (clear ${percent(clarity)}${table}).`;
 }
 
-const placeOf = ({ label, span }: ReadOp, text: string): string => `${label} in line ${text.slice(0, span.start).split('\n').length}`;
+const placeOf = ({ label, span }: ReadOp, text: string): string => `${label} in line ${lineAt(text, span.start)}`;
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;

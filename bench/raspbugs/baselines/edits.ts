@@ -2,9 +2,10 @@
 import type { MutationKind } from '../mutate.ts';
 import { mutationsOf } from '../mutate.ts';
 import type { Outcome, RepairTask } from './task.ts';
-import { SCREEN, screeningOrder } from './task.ts';
+import { screeningOrder } from './task.ts';
 import { programOfText } from '../generate.ts';
 import { Batch } from '../../../src/repair/batch.ts';
+import { SCREEN } from '../../../src/repair/context.ts';
 import { makePatch } from '../../../src/repair/patch.ts';
 import { applyEdits } from '../../../src/repair/rewrite.ts';
 import type { Example } from '../../../src/repair/types.ts';

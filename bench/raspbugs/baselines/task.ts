@@ -1,6 +1,7 @@
 // What every baseline is given, and what it gives back: the same examples, seed and time as the repair under test.
 import type { Bug } from '../generate.ts';
 import type { Example, RepairResult, Suspect } from '../../../src/repair/types.ts';
+import { SAMPLED } from '../../../src/repair/context.ts';
 import { sampleExamples } from '../../../src/repair/sampling.ts';
 import type { Program } from '../../../src/rasp/program.ts';
 import { Random } from '../../../src/shared/random.ts';
@@ -28,14 +29,10 @@ export interface Outcome {
   readonly summary: string;
 }
 
-/** Inputs that screen candidates, and inputs on which what passed is verified first: as many as the repair takes. */
-export const SCREEN = 100;
-const FULL = 2000;
-
 /**
  * The examples in the order in which the repair with that seed takes them: shuffled, right and wrong ones in turns, so
  * that all methods screen with the same inputs.
  */
 export function screeningOrder(program: Program, { examples, seed }: Pick<RepairTask, 'examples' | 'seed'>): Example[] {
-  return sampleExamples(program, examples, FULL, new Random(seed));
+  return sampleExamples(program, examples, SAMPLED, new Random(seed));
 }

@@ -6,9 +6,10 @@ import { nameOf } from './problem.ts';
 import type { Head, TransformerWeights } from './transformer.ts';
 import { shapeOf } from './transformer.ts';
 import type { SourceFile } from '../../rasp/analyse.ts';
+import { lineAt } from '../../rasp/diagnostic.ts';
 import { EvaluationError, interpret } from '../../rasp/interpret.ts';
 import type { Node, Program, Value } from '../../rasp/program.ts';
-import { nodesBelow } from '../../rasp/program.ts';
+import { nodesBelow, spanIn } from '../../rasp/program.ts';
 import { cell } from '../../rasp/valueText.ts';
 import type { PicturedDirections, PicturedHead, SourcePlace, TransformerPicture } from '../../shared/transformerPicture.ts';
 
@@ -24,8 +25,8 @@ export function pictureOf(program: Program, source: SourceFile, weights: Transfo
 
 /** Where an op is written, or called, in the file; null for what comes from other files. */
 export function placeOf({ origin }: Node, { path, text }: SourceFile): SourcePlace | null {
-  const span = [origin.span, ...origin.calls.toReversed()].find(({ file }) => file === path);
-  return span ? { start: span.start, end: span.end, line: text.slice(0, span.start).split('\n').length } : null;
+  const span = spanIn(origin, path);
+  return span ? { start: span.start, end: span.end, line: lineAt(text, span.start) } : null;
 }
 
 class Pictures {

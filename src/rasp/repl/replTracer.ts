@@ -5,6 +5,7 @@ import { drawingOf } from '../drawing.ts';
 import { Evaluation, EvaluationError } from '../interpret.ts';
 import type { Node, Value } from '../program.ts';
 import type { Span } from '../diagnostic.ts';
+import { lineAt } from '../diagnostic.ts';
 import { isSelector, nodesBelow } from '../program.ts';
 import { FileTracer } from '../rasp/evaluate.ts';
 import { libraryPath } from '../rasp/library.ts';
@@ -209,7 +210,7 @@ export class ReplTracer extends FileTracer {
   }
 }
 
-const placeIn = ({ path, text }: SourceFile, { start }: Span): string => `${path}:${text.slice(0, start).split('\n').length}`;
+const placeIn = ({ path, text }: SourceFile, { start }: Span): string => `${path}:${lineAt(text, start)}`;
 
 /** The matrices of the selectors that an s-op reads, in the order of computation. */
 function selectorLines(node: Node, input: readonly Value[]): string[] {

@@ -1,6 +1,7 @@
 // Rename: gives a name another one everywhere it is meant, or says why that cannot be.
 import type { ReadSource } from '../analyse.ts';
 import type { TextEdit } from '../diagnostic.ts';
+import { lineAt } from '../diagnostic.ts';
 import { builtInNames, libraryFile } from '../rasp/library.ts';
 import { keywords } from '../rasp/parseExpression.ts';
 import { reservedNames } from '../rasp/scope.ts';
@@ -91,7 +92,7 @@ function clash(places: readonly Place[], newName: string, files: readonly Langua
 function clashReason(file: LanguageFile, newName: string): string {
   const other = file.occurrences.find(({ symbol }) => symbol.name === newName);
   if (!other) return `“${newName}” would mean something else in some of these places; choose another name.`;
-  const line = file.source.text.slice(0, other.span.start).split('\n').length;
+  const line = lineAt(file.source.text, other.span.start);
   return `There is another “${newName}” (line ${line}) that would be meant in some of these places; choose another name.`;
 }
 
