@@ -4,8 +4,8 @@ import { GraphBuilder } from '../../onnx/builder.ts';
 import type { Graph } from '../../onnx/graph.ts';
 
 export interface TransformerGraphOptions {
-  /** Every matrix becomes an input of its initializer's name, so that it can be trained. */
-  readonly weightsAsInputs?: boolean;
+  /** Matrices that become inputs of their initializers' names, so that they can be trained. */
+  readonly weightsAsInputs?: readonly string[];
   /** An input `logitScale` [] that multiplies every attention logit: below 1 it desaturates the softmax. */
   readonly logitScale?: boolean;
   /** An input `present` float32 [batch, length + 1] that is 1 at BOS and tokens, 0 at padding, which nothing attends to. */
@@ -25,6 +25,31 @@ export function namedMatrices({ tokenEmbedding, positionEmbedding, layers, unemb
     if (mlp) for (const part of ['input', 'output'] as const) named.set(`layer${l}/mlp/${part}`, mlp[part]);
   });
   return named.set('unembedding', unembedding);
+}
+
+/** The names of the matrices that make up each block, in the order of computation: embeddings, each layer's attention and MLP, the unembedding. */
+export function blocksOf(weights: TransformerWeights): readonly (readonly string[])[] {
+  const blocks = new Map<string, string[]>();
+  for (const name of namedMatrices(weights).keys()) {
+    const block = name.endsWith('Embedding') ? 'embedding' : name.replace(/\/\w+$/, '');
+    blocks.set(block, [...(blocks.get(block) ?? []), name]);
+  }
+  return [...blocks.values()];
+}
+
+/** The transformer with other matrices, which `change` is asked for in the order of `namedMatrices`. */
+export function mapMatrices(weights: TransformerWeights, change: (name: string, matrix: Matrix) => Matrix): TransformerWeights {
+  const changed = new Map([...namedMatrices(weights)].map(([name, matrix]) => [name, change(name, matrix)]));
+  const of = (name: string, matrix: Matrix): Matrix => changed.get(name) ?? matrix;
+  const layers = weights.layers.map(({ attention, mlp }, l) => {
+    const [head, unit] = [`layer${l}/attention`, `layer${l}/mlp`];
+    return {
+      attention: attention && { ...attention, query: of(`${head}/query`, attention.query), key: of(`${head}/key`, attention.key), value: of(`${head}/value`, attention.value), output: of(`${head}/output`, attention.output) },
+      mlp: mlp && { input: of(`${unit}/input`, mlp.input), output: of(`${unit}/output`, mlp.output) },
+    };
+  });
+  const [tokenEmbedding, positionEmbedding] = [of('tokenEmbedding', weights.tokenEmbedding), of('positionEmbedding', weights.positionEmbedding)];
+  return { ...weights, tokenEmbedding, positionEmbedding, layers, unembedding: of('unembedding', weights.unembedding) };
 }
 
 /**
@@ -60,7 +85,7 @@ class TransformerGraph {
   }
 
   private matrix(name: string, { rows, columns, data }: Matrix): void {
-    if (this.options.weightsAsInputs) this.builder.input(name, 'float32', [rows, columns]);
+    if (this.options.weightsAsInputs?.includes(name)) this.builder.input(name, 'float32', [rows, columns]);
     else this.builder.initializer(name, { type: 'float32', dims: [rows, columns], data });
   }
 

@@ -24,9 +24,9 @@ function widened({ rows, columns, data }: Matrix, wanted: number): Matrix {
 export const softening = (largestLogit: number): number => Math.min(1, largestLogit / COLDNESS);
 
 /** The transformer with what makes its attention cold times a factor. The weight of BOS in a count is none of that. */
-export function softened(weights: TransformerWeights, factor: number): TransformerWeights {
+export function softened(weights: TransformerWeights, factor: number, isWanted: (layer: number) => boolean = () => true): TransformerWeights {
   const scaled = (matrix: Matrix): Matrix => ({ ...matrix, data: matrix.data.map((x) => (Math.abs(x) >= COLDNESS / 2 ? x * factor : x)) });
-  return withAttention(weights, (attention) => ({ ...attention, query: scaled(attention.query), key: scaled(attention.key) }));
+  return withAttention(weights, (attention, layer) => (isWanted(layer) ? { ...attention, query: scaled(attention.query), key: scaled(attention.key) } : attention));
 }
 
 /** The transformer with every attention logit times a factor. */
@@ -34,8 +34,8 @@ export function withScaledLogits(weights: TransformerWeights, factor: number): T
   return withAttention(weights, (attention) => ({ ...attention, query: { ...attention.query, data: attention.query.data.map((x) => x * factor) } }));
 }
 
-function withAttention(weights: TransformerWeights, change: (attention: Attention) => Attention): TransformerWeights {
-  return { ...weights, layers: weights.layers.map(({ attention, mlp }) => ({ attention: attention && change(attention), mlp })) };
+function withAttention(weights: TransformerWeights, change: (attention: Attention, layer: number) => Attention): TransformerWeights {
+  return { ...weights, layers: weights.layers.map(({ attention, mlp }, layer) => ({ attention: attention && change(attention, layer), mlp })) };
 }
 
 /**

@@ -1,4 +1,5 @@
 // Trains all weights of a compiled transformer on examples: batches, schedules, early stop on held-out rows.
+import { blocksOf } from './graph.ts';
 import type { Room } from './room.ts';
 import { balanced, perturbed, softened, softening, withScaledLogits } from './relax.ts';
 import type { Feeds, TrainingData } from './trainingData.ts';
@@ -30,6 +31,8 @@ export interface WeightTrainingOptions {
   readonly largestLogit: number | null;
   /** What the softened logits are multiplied with in the end; 1 leaves it to the weights to grow. */
   readonly hardening: number;
+  /** Share of the blocks (`blocksOf`), from the embeddings on, that stay as they are. */
+  readonly frozen: number;
   /** Unused parts that training may use; null for the compiled shape. */
   readonly room: Room | null;
   /** Numbers of like size on both sides of each product. */
@@ -44,13 +47,13 @@ export interface WeightTrainingOptions {
 /** Silva, Thorén, Monperrus (arXiv 2505.17703), the authors' reproduction package. */
 export const publishedRecipe: WeightTrainingOptions = {
   optimizer: 'adam', learningRate: 1e-4, decay: false, batch: 256, epochs: 10_000, patience: 50, clipNorm: 1,
-  largestLogit: null, hardening: 1, room: null, balance: false, noise: 0, loss: 'cross-entropy', sharpness: 1,
+  largestLogit: null, hardening: 1, frozen: 0, room: null, balance: false, noise: 0, loss: 'cross-entropy', sharpness: 1,
 };
 
 /** Ours; `npm run bench -- weights` compares its parts. */
 export const defaultRecipe: WeightTrainingOptions = {
   optimizer: 'adam', learningRate: 3e-3, decay: true, batch: 32, epochs: 40, patience: 20, clipNorm: 1,
-  largestLogit: 6, hardening: 1, room: { directions: 16, components: 8, hidden: 32, layers: 2 }, balance: true, noise: 0, loss: 'cross-entropy', sharpness: 1,
+  largestLogit: 6, hardening: 1, frozen: 0, room: { directions: 16, components: 8, hidden: 32, layers: 2 }, balance: true, noise: 0, loss: 'cross-entropy', sharpness: 1,
 };
 
 export interface WeightTrainingTask {
@@ -105,10 +108,18 @@ export async function trainWeights(task: WeightTrainingTask, options: WeightTrai
   }
 }
 
-/** Where training starts: the compiled transformer, made trainable as the recipe says. */
-export function relaxed(weights: TransformerWeights, { largestLogit, balance }: Pick<WeightTrainingOptions, 'largestLogit' | 'balance'>): TransformerWeights {
-  const soft = largestLogit === null ? weights : softened(weights, softening(largestLogit));
+/** Where training starts: the compiled transformer, made trainable as the recipe says; attention that is not trained stays sharp. */
+export function relaxed(weights: TransformerWeights, options: Pick<WeightTrainingOptions, 'largestLogit' | 'balance' | 'frozen'>): TransformerWeights {
+  const { largestLogit, balance } = options;
+  const trained = trainedParts(weights, options);
+  const soft = largestLogit === null ? weights : softened(weights, softening(largestLogit), (layer) => trained.includes(`layer${layer}/attention/query`));
   return balance ? balanced(soft) : soft;
+}
+
+/** The names of the matrices that are trained, in order. */
+function trainedParts(weights: TransformerWeights, { frozen }: Pick<WeightTrainingOptions, 'frozen'>): readonly string[] {
+  const blocks = blocksOf(weights);
+  return blocks.slice(Math.round(frozen * blocks.length)).flat();
 }
 
 class WeightTraining {
@@ -120,6 +131,7 @@ class WeightTraining {
     private readonly task: WeightTrainingTask,
     private readonly options: WeightTrainingOptions,
     private readonly start: TransformerWeights,
+    private readonly trained: readonly string[],
     private readonly steps: TrainingSteps,
     private readonly forward: Session,
   ) {
@@ -128,11 +140,12 @@ class WeightTraining {
 
   static async open(task: WeightTrainingTask, options: WeightTrainingOptions): Promise<WeightTraining> {
     const { training, host, token } = task;
+    const trained = trainedParts(task.weights, options);
     const soft = relaxed(task.weights, options);
-    const weights = unflatten(soft, perturbed(flatten(soft), options.noise, task.random));
-    const graph = trainingGraph(soft, options);
-    const steps = await TrainingSteps.open({ graph, weights, training, host, optimizer: optimizer(options.optimizer), clipNorm: options.clipNorm, ...(token ? { token } : {}) });
-    return new WeightTraining(task, options, soft, steps, await host.createSession(encodeGraph(graph)));
+    const weights = unflatten(soft, perturbed(flatten(soft, trained), options.noise, task.random), trained);
+    const graph = trainingGraph(soft, { ...options, trained });
+    const steps = await TrainingSteps.open({ graph, weights, trained, training, host, optimizer: optimizer(options.optimizer), clipNorm: options.clipNorm, ...(token ? { token } : {}) });
+    return new WeightTraining(task, options, soft, trained, steps, await host.createSession(encodeGraph(graph)));
   }
 
   async run(): Promise<WeightTrainingResult> {
@@ -144,7 +157,7 @@ class WeightTraining {
     }
     const { best } = this;
     if (!best) throw new RangeError('nothing was evaluated');
-    const weights = withScaledLogits(unflatten(this.start, best.theta), best.scale);
+    const weights = withScaledLogits(unflatten(this.start, best.theta, this.trained), best.scale);
     return { weights, validation: best.validation, epochs: best.epoch, steps: this.steps.count };
   }
 

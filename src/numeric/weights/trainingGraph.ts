@@ -1,10 +1,10 @@
 // The graph that trains a transformer: its weights are one flat vector, its examples are padded to one length.
-import { namedMatrices, transformerGraph } from './graph.ts';
-import type { Matrix, TransformerWeights } from './transformer.ts';
+import { mapMatrices, namedMatrices, transformerGraph } from './graph.ts';
+import type { TransformerWeights } from './transformer.ts';
 import { GraphBuilder } from '../../onnx/builder.ts';
 import type { Graph, GraphNode, Tensor } from '../../onnx/graph.ts';
 
-/** The input that holds all weights, [parameters]. */
+/** The input that holds the weights that are trained, [parameters]. */
 export const FLAT = 'theta';
 
 /** How far a number may be off and still count as right. */
@@ -15,11 +15,16 @@ export interface TrainingGraphOptions {
   readonly sharpness: number;
   /** Of the categorical outputs; numbers always have squared errors. */
   readonly loss: 'cross-entropy' | 'squared';
+  /** The names of the matrices that are trained; the others are constants. Default: all. */
+  readonly trained?: readonly string[];
 }
 
-/** The weights as one vector, in the order of `namedMatrices`. */
-export function flatten(weights: TransformerWeights): Float32Array {
-  const matrices = [...namedMatrices(weights).values()];
+/** The names of the matrices, in the order in which the flat vector holds them. */
+export const partsOf = (weights: TransformerWeights): readonly string[] => [...namedMatrices(weights).keys()];
+
+/** The weights, or those of some matrices, as one vector. */
+export function flatten(weights: TransformerWeights, trained = partsOf(weights)): Float32Array {
+  const matrices = [...namedMatrices(weights)].filter(([name]) => trained.includes(name)).map(([, matrix]) => matrix);
   const flat = new Float32Array(matrices.reduce((sum, { data }) => sum + data.length, 0));
   let at = 0;
   for (const { data } of matrices) {
@@ -30,19 +35,10 @@ export function flatten(weights: TransformerWeights): Float32Array {
 }
 
 /** The same transformer with the numbers of a vector that `flatten` laid out. */
-export function unflatten(weights: TransformerWeights, flat: Float32Array): TransformerWeights {
+export function unflatten(weights: TransformerWeights, flat: Float32Array, trained = partsOf(weights)): TransformerWeights {
   let at = 0;
-  const next = (matrix: Matrix): Matrix => ({ ...matrix, data: flat.slice(at, (at += matrix.data.length)) });
-  const [tokenEmbedding, positionEmbedding] = [next(weights.tokenEmbedding), next(weights.positionEmbedding)];
-  const layers = weights.layers.map(({ attention, mlp }) => ({
-    attention: attention && { ...attention, query: next(attention.query), key: next(attention.key), value: next(attention.value), output: next(attention.output) },
-    mlp: mlp && { input: next(mlp.input), output: next(mlp.output) },
-  }));
-  return { ...weights, tokenEmbedding, positionEmbedding, layers, unembedding: next(weights.unembedding) };
+  return mapMatrices(weights, (name, matrix) => (trained.includes(name) ? { ...matrix, data: flat.slice(at, (at += matrix.data.length)) } : matrix));
 }
-
-/** The values that are cut out of the flat vector; together they are all of it. */
-export const partsOf = (weights: TransformerWeights): readonly string[] => [...namedMatrices(weights).keys()];
 
 /**
  * Inputs: `theta` [parameters]; `tokens` int64 [batch, length + 1], BOS first, any token at padding; `present` float32
@@ -52,8 +48,9 @@ export const partsOf = (weights: TransformerWeights): readonly string[] => [...n
  * position with a share has the right class or number.
  */
 export function trainingGraph(weights: TransformerWeights, options: TrainingGraphOptions): Graph {
-  const graph = transformerGraph(weights, { weightsAsInputs: true, logitScale: true, padding: true });
-  const cut = cutFrom(weights);
+  const trained = options.trained ?? partsOf(weights);
+  const graph = transformerGraph(weights, { weightsAsInputs: trained, logitScale: true, padding: true });
+  const cut = cutFrom(weights, trained);
   const inputs = graph.inputs.filter(({ name }) => !cut.initializers.has(`cut/${name}/shape`));
   const initializers = new Map([...graph.initializers, ...cut.initializers]);
   const b = new GraphBuilder({ ...graph, inputs, initializers, nodes: [...cut.nodes, ...graph.nodes], outputs: [] }, 'loss/');
@@ -64,7 +61,7 @@ export function trainingGraph(weights: TransformerWeights, options: TrainingGrap
 }
 
 /** One Slice and one Reshape for each matrix. */
-function cutFrom(weights: TransformerWeights): { nodes: GraphNode[]; initializers: Map<string, Tensor>; size: number } {
+function cutFrom(weights: TransformerWeights, trained: readonly string[]): { nodes: GraphNode[]; initializers: Map<string, Tensor>; size: number } {
   const nodes: GraphNode[] = [];
   const initializers = new Map<string, Tensor>();
   const constant = (name: string, ...values: readonly number[]): string => {
@@ -74,6 +71,7 @@ function cutFrom(weights: TransformerWeights): { nodes: GraphNode[]; initializer
   const node = (op: string, inputs: readonly string[], output: string): void => void nodes.push({ op, domain: '', inputs, outputs: [output], attributes: {} });
   let size = 0;
   for (const [name, { rows, columns, data }] of namedMatrices(weights)) {
+    if (!trained.includes(name)) continue;
     const cut = `cut/${name}`;
     node('Slice', [FLAT, constant(`${cut}/from`, size), constant(`${cut}/to`, size + data.length)], cut);
     node('Reshape', [cut, constant(`${cut}/shape`, rows, columns)], name);

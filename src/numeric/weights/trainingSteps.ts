@@ -18,6 +18,8 @@ export interface TrainingStepsTask {
   /** `trainingGraph` of the weights. */
   readonly graph: Graph;
   readonly weights: TransformerWeights;
+  /** The matrices that the graph has as inputs, default: all. */
+  readonly trained?: readonly string[];
   readonly training: TrainingData;
   readonly host: ModelHost;
   readonly optimizer: Optimizer;
@@ -52,20 +54,20 @@ export class TrainingSteps {
     private readonly session: Session,
   ) {
     const names = [FLAT, ...memoryOf(task.optimizer).map((memory) => `${memory}/${FLAT}`)];
-    const start = flatten(task.weights);
+    const start = flatten(task.weights, task.trained);
     this.tensors = Object.fromEntries(names.map((name) => [name, vector(name === FLAT ? start : new Float32Array(start.length))]));
     this.carry = Object.fromEntries(names.map((name) => [name, `next/${name}`]));
   }
 
   /** Differentiates the graph and opens its step. @throws RuntimeError, HostDiedError, CancelledError */
   static async open(task: TrainingStepsTask): Promise<TrainingSteps> {
-    const { graph, weights, optimizer, clipNorm, host, threads = shapeOf(weights).parameters < SMALL ? 1 : 0 } = task;
+    const { graph, weights, optimizer, clipNorm, host, trained = partsOf(weights), threads = shapeOf(weights).parameters < SMALL ? 1 : 0 } = task;
     const shapes = await shapesOf(task);
-    const step = trainingStep(graph, { loss: 'loss', parameters: [FLAT], parts: { [FLAT]: partsOf(weights) }, shapes, optimizer, clipNorm });
+    const step = trainingStep(graph, { loss: 'loss', parameters: [FLAT], parts: { [FLAT]: trained }, shapes, optimizer, clipNorm });
     return new TrainingSteps(task, await host.createSession(encodeGraph(step), { threads }));
   }
 
-  /** All weights as they are now, [parameters]. */
+  /** The trained weights as they are now, [parameters]. */
   get theta(): Float32Array {
     return this.tensors[FLAT]?.data as Float32Array;
   }
@@ -109,8 +111,8 @@ export const scalar = (value: number): HostTensor => ({ type: 'float32', dims: [
 export const vector = (data: Float32Array): HostTensor => ({ type: 'float32', dims: [data.length], data });
 
 /** Two batches of different sizes; lengths never change within one training. */
-function shapesOf({ graph, training, weights, host }: TrainingStepsTask): Promise<ShapeOf> {
-  const theta = vector(flatten(weights));
+function shapesOf({ graph, training, weights, trained, host }: TrainingStepsTask): Promise<ShapeOf> {
+  const theta = vector(flatten(weights, trained));
   const feeds = (rows: number): Record<string, HostTensor> => ({
     ...training.batch(Array.from({ length: rows }, () => 0)), [FLAT]: theta, logitScale: scalar(1),
   });
