@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import type { HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, SessionOptions } from './protocol.ts';
+import type { CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, SessionOptions } from './protocol.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancelledError } from '../shared/cancellation.ts';
 
@@ -34,6 +34,17 @@ export interface RunOptions {
   /** Cancelling kills the host: a native run cannot be stopped otherwise. Other sessions reopen by themselves. */
   readonly token?: CancellationToken;
 }
+
+/** A graph whose weights lie in files: what `openModelFile` gives, or an edit of it, encoded. */
+export interface ExternalModel {
+  readonly graph: Uint8Array;
+  /** The folder that the locations of its external data are relative to. */
+  readonly dataFolder: string;
+  /** Bytes of the weights, for the memory budget. */
+  readonly dataBytes: number;
+}
+
+export type ModelSource = Uint8Array | { readonly path: string } | ExternalModel;
 
 interface Pending {
   resolve(reply: HostReply): void;
@@ -91,12 +102,12 @@ export class ModelHost {
    * Opens a model. The same bytes with the same options share one session.
    * @throws RuntimeError if the runtime refuses the model or the memory budget is used up.
    */
-  async createSession(model: Uint8Array | { readonly path: string }, options: Partial<SessionOptions> = {}): Promise<Session> {
+  async createSession(model: ModelSource, options: Partial<SessionOptions> = {}): Promise<Session> {
     const complete: SessionOptions = { provider: options.provider ?? this.provider, optimization: options.optimization ?? 'all', threads: options.threads ?? 0 };
     const key = sessionKey(model, complete);
     const known = this.sessions.get(key);
     if (known) return known.share();
-    this.checkBudget(model instanceof Uint8Array ? model.byteLength : 0);
+    this.checkBudget(bytesOf(model));
     const session = new Session(this, this.nextSession++, key, model, complete);
     this.sessions.set(key, session);
     try {
@@ -247,12 +258,12 @@ export class Session {
     private readonly host: ModelHost,
     private readonly id: number,
     private readonly key: string,
-    private readonly model: Uint8Array | { readonly path: string },
+    private readonly model: ModelSource,
     readonly options: SessionOptions,
   ) {}
 
   get bytes(): number {
-    return this.model instanceof Uint8Array ? this.model.byteLength : 0;
+    return bytesOf(this.model);
   }
 
   get provider(): Provider {
@@ -306,8 +317,7 @@ export class Session {
   }
 
   private async create(): Promise<void> {
-    const model = this.model instanceof Uint8Array ? this.model : this.model.path;
-    const reply = await this.host.request({ type: 'create', session: this.id, model, options: this.options });
+    const reply = await this.host.request({ type: 'create', session: this.id, ...requested(this.model), options: this.options });
     if (reply.type !== 'created') throw new RangeError(`unexpected reply ${reply.type}`);
     this.openIn = this.host.currentGeneration;
     this.inputNames = reply.inputs;
@@ -315,9 +325,20 @@ export class Session {
   }
 }
 
-function sessionKey(model: Uint8Array | { readonly path: string }, options: SessionOptions): string {
+function requested(model: ModelSource): Pick<CreateRequest, 'model' | 'dataFolder'> {
+  if (model instanceof Uint8Array) return { model };
+  return 'path' in model ? { model: model.path } : { model: model.graph, dataFolder: model.dataFolder };
+}
+
+function bytesOf(model: ModelSource): number {
+  if (model instanceof Uint8Array) return model.byteLength;
+  return 'path' in model ? 0 : model.graph.byteLength + model.dataBytes;
+}
+
+function sessionKey(model: ModelSource, options: SessionOptions): string {
   const hash = createHash('sha256');
   if (model instanceof Uint8Array) hash.update(model);
-  else hash.update(`path:${model.path}`);
+  else if ('path' in model) hash.update(`path:${model.path}`);
+  else hash.update(model.graph).update(`data:${model.dataFolder}`);
   return `${hash.digest('hex')}:${options.provider}:${options.optimization}:${options.threads}`;
 }

@@ -2,7 +2,7 @@
 // nothing but sessions; whatever dies here takes nothing of the editor with it.
 import { createRequire } from 'node:module';
 import * as ort from 'onnxruntime-node';
-import type { HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, SessionOptions } from './protocol.ts';
+import type { CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest } from './protocol.ts';
 
 const sessions = new Map<number, ort.InferenceSession>();
 
@@ -10,7 +10,7 @@ async function answer(request: HostRequest): Promise<HostReply> {
   const { id } = request;
   switch (request.type) {
     case 'create': {
-      const session = await create(request.model, request.options);
+      const session = await create(request);
       sessions.set(request.session, session);
       return { type: 'created', id, inputs: session.inputNames, outputs: session.outputNames };
     }
@@ -33,14 +33,14 @@ function opened(id: number): ort.InferenceSession {
   return session;
 }
 
-function create(model: Uint8Array | string, { provider, optimization, threads }: SessionOptions): Promise<ort.InferenceSession> {
+function create({ model, dataFolder, options: { provider, optimization, threads } }: CreateRequest): Promise<ort.InferenceSession> {
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'],
     graphOptimizationLevel: optimization,
     logSeverityLevel: 3,
     intraOpNumThreads: threads,
     // Waiting threads sleep instead of spinning: half the CPU at two threads.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    extra: { session: { intra_op: { allow_spinning: '0' }, ...(dataFolder === undefined ? {} : { model_external_initializers_file_folder_path: dataFolder }) } },
   };
   return typeof model === 'string' ? ort.InferenceSession.create(model, options) : ort.InferenceSession.create(model, options);
 }
