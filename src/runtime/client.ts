@@ -130,7 +130,7 @@ export class ModelHost {
     const id = this.nextId++;
     const reply = await new Promise<HostReply>((resolve, reject) => {
       this.pending.set(id, { resolve, reject });
-      child.channel?.ref();
+      keepAlive(child, true);
       child.send({ ...message, id } as HostRequest, (error) => {
         if (!error || !this.pending.delete(id)) return;
         // A killed process refuses messages before its exit is told: the next request must start another.
@@ -179,14 +179,12 @@ export class ModelHost {
     child.on('message', (reply: HostReply) => {
       const waiting = this.pending.get(reply.id);
       this.pending.delete(reply.id);
-      if (this.pending.size === 0) child.channel?.unref();
+      if (this.pending.size === 0) keepAlive(child, false);
       waiting?.resolve(reply);
     });
     child.on('exit', (code, signal) => this.onExit(child, code, signal));
     child.on('error', (error) => this.options.log?.(`model host: ${error.message}`));
-    // An idle host must not keep its parent alive; a pending request does.
-    child.unref();
-    child.channel?.unref();
+    keepAlive(child, false);
     return child;
   }
 
@@ -213,8 +211,10 @@ export class ModelHost {
     this.stderr = this.stderr.slice(-KEPT_STDERR_LINES);
   }
 
+  /** The error that it printed, or its last lines. */
   private lastWords(): string {
-    return this.stderr.slice(-3).join(' ');
+    const error = this.stderr.findLast((line) => /^\s*(\w*Error\b|.*cannot open shared object)/.test(line));
+    return error?.trim() ?? this.stderr.slice(-3).join(' ');
   }
 
   private rejectAll(error: Error): void {
@@ -222,6 +222,14 @@ export class ModelHost {
     this.pending.clear();
     for (const { reject } of waiting) reject(error);
   }
+}
+
+/** An idle host must not keep its parent alive; a pending request does, to its answer or to the exit of the host. */
+function keepAlive(child: ChildProcess, needed: boolean): void {
+  if (needed) child.ref();
+  else child.unref();
+  if (needed) child.channel?.ref();
+  else child.channel?.unref();
 }
 
 /** Does a piece of work again if the host dies under it; the work must start from its beginning each time. @throws HostDiedError */
