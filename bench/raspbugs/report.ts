@@ -1,5 +1,5 @@
 // What the measurements say: rates with their intervals, by method, program and order, beside the published figures.
-import { charts, pairsOf } from './charts.ts';
+import { candidatesOf, charts, pairsOf } from './charts.ts';
 import type { ShortCell } from './generate.ts';
 import { ORDERS } from './generate.ts';
 import type { Measurement, Settings } from './measure.ts';
@@ -221,6 +221,6 @@ function guidance(measurements: readonly Measurement[]): string[] {
   const both = pairs.filter(({ guided, unguided }) => isFixed(guided) && isFixed(unguided));
   const only = (one: 'guided' | 'unguided', other: 'guided' | 'unguided'): number => pairs.filter((pair) => isFixed(pair[one]) && !isFixed(pair[other])).length;
   const median = (values: readonly number[]): string => quantile(values, 0.5).toLocaleString('en', { maximumFractionDigits: 1 });
-  const work = both.length === 0 ? '' : ` There the median of candidates is ${median(both.map(({ guided }) => guided.evaluations))} with the gradient and ${median(both.map(({ unguided }) => unguided.evaluations))} without; the median bug needs ${median(both.map(({ guided, unguided }) => unguided.evaluations / Math.max(1, guided.evaluations)))} times as many without. (Either search ends at three patches, its candidates are counted to that end.)`;
+  const work = both.length === 0 ? '' : ` There the median of candidates up to the first patch is ${median(both.map(({ guided }) => candidatesOf(guided)))} with the gradient and ${median(both.map(({ unguided }) => candidatesOf(unguided)))} without; the median bug needs ${median(both.map(({ guided, unguided }) => candidatesOf(unguided) / candidatesOf(guided)))} times as many without.`;
   return [`With the gradient and without, on ${pairs.length} bugs: both repair ${both.length}, only \`search\` ${only('guided', 'unguided')}, only \`unguided\` ${only('unguided', 'guided')}.${work}`, ''];
 }
