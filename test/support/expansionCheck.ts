@@ -27,7 +27,7 @@ export interface FusedCase {
   readonly defined?: (output: number, element: number) => boolean;
   readonly tolerance?: number;
   /** What to compare with where ONNX Runtime's CPU provider lacks the node itself: a value for each output, from the float inputs. */
-  readonly reference?: (b: GraphBuilder, names: readonly string[]) => readonly string[];
+  readonly reference?: ((b: GraphBuilder, names: readonly string[]) => readonly string[]) | undefined;
   readonly opset?: number;
 }
 
