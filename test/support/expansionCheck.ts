@@ -6,6 +6,7 @@ import type { Emitter, Expansion } from '../../src/onnx/expand/microsoft.ts';
 import { Expander } from '../../src/onnx/expand/microsoft.ts';
 import type { Attribute, Graph, GraphNode, StoredTensor, Tensor } from '../../src/onnx/graph.ts';
 import { elementCount } from '../../src/onnx/graph.ts';
+import { RuleRefusal } from '../../src/onnx/rules/context.ts';
 import type { Random } from '../../src/shared/random.ts';
 import { checkGradient } from './gradientCheck.ts';
 import { execute } from './host.ts';
@@ -144,6 +145,17 @@ export async function checkExpandedGradient(test: FusedCase, expansion: Expansio
       return b.node('Concat', flat, { axis: 0 });
     },
   }, random);
+}
+
+/** Why the operator has no expansion. */
+export function expansionRefusal(test: FusedCase, expansion: Expansion): string {
+  try {
+    expandedGraph(test, expansion);
+  } catch (error) {
+    if (error instanceof RuleRefusal) return error.message;
+    throw error;
+  }
+  return 'it does not refuse';
 }
 
 /** What ONNX Runtime says when it refuses the operator. */

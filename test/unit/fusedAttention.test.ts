@@ -9,7 +9,7 @@ import { groupedAttentionExpansions } from '../../src/onnx/expand/microsoftGroup
 import type { Attribute } from '../../src/onnx/graph.ts';
 import { Random } from '../../src/shared/random.ts';
 import type { FusedCase, FusedInput } from '../support/expansionCheck.ts';
-import { checkExpandedGradient, checkExpansion, floats, ints, refusal } from '../support/expansionCheck.ts';
+import { checkExpandedGradient, checkExpansion, expansionRefusal, floats, ints, refusal } from '../support/expansionCheck.ts';
 
 const expansions: Expansions = { ...attentionExpansions, ...groupedAttentionExpansions };
 
@@ -242,9 +242,8 @@ const groups: Cases = {
 /** The node with norms of its own against norms before the node. */
 function normed(at: Drawn): FusedCase {
   const test = grouped({ rest: () => [null, null, null, null, null, floats(8 * at.size), floats(8 * at.size)] })(at);
-  const { inputs: _, outputs: __, ...node } = test;
   return {
-    ...node, inputs: test.inputs, outputs: PRESENT,
+    ...test,
     reference: (b, names) => {
       const [query = '', key = '', value = '', queryNorm = '', keyNorm = ''] = names;
       const constants = [5, 6].map((i) => b.initializer(`given${i}`, test.inputs[i] as ReturnType<typeof ints>));
@@ -306,5 +305,23 @@ const refused: Readonly<Record<string, { readonly test: FusedCase; readonly says
 describe('ONNX Runtime on the CPU', () => {
   for (const [name, { test, says }] of Object.entries(refused)) {
     it(`refuses ${name}`, async () => assert.match(await refusal(test, new Random(1)), says));
+  }
+});
+
+const withInput = (test: FusedCase, at: number, input: FusedInput): FusedCase => ({ ...test, inputs: Array.from({ length: Math.max(at + 1, test.inputs.length) }, (_, i) => (i === at ? input : (test.inputs[i] ?? null))) });
+
+const notExpanded: Readonly<Record<string, { readonly test: FusedCase; readonly says: RegExp }>> = {
+  'Attention with a mask of four axes': { test: attention(() => [ints([2, 1, 3, 3], Array<number>(18).fill(1))])(example), says: /its mask has four axes/ },
+  'Attention with rotary embedding': { test: attention(() => [], { do_rotary: 1 })(example), says: /do_rotary/ },
+  'Attention whose past and present share a buffer': { test: attention(() => [], { past_present_share_buffer: 1 })(example), says: /share a buffer/ },
+  'MultiHeadAttention that shares a buffer': { test: withInput(multiHead(own)(example), 8, ints([1], [1])), says: /shares a buffer/ },
+  'MultiHeadAttention of a query alone': { test: multiHead((at, width) => [floats(at.batch, at.length, width)])(example), says: /not packed/ },
+  'GroupQueryAttention with a quantised cache': { test: grouped({ attributes: { k_quant_type: 'PER_TENSOR' } })(example), says: /quantised/ },
+  'GroupQueryAttention with a cache of a window': { test: grouped({ attributes: { sliding_window_cache: 1, local_window_size: 2 } })(example), says: /sliding window/ },
+};
+
+describe('an attention that has no expansion', () => {
+  for (const [name, { test, says }] of Object.entries(notExpanded)) {
+    it(`is refused with the reason: ${name}`, () => assert.match(expansionRefusal(test, expansions[test.op] ?? assert.fail(test.op)), says));
   }
 });

@@ -7,11 +7,16 @@ import { normalisationExpansions } from '../../src/onnx/expand/microsoftNormalis
 import { dequantizeLinear, quantisedExpansions } from '../../src/onnx/expand/microsoftQuantised.ts';
 import { rotaryExpansions } from '../../src/onnx/expand/microsoftRotary.ts';
 import type { Expansions } from '../../src/onnx/expand/microsoft.ts';
-import type { Attribute, StoredTensor, Tensor } from '../../src/onnx/graph.ts';
+import { GraphBuilder } from '../../src/onnx/builder.ts';
+import { differentiate, missingRules, NoGradientError } from '../../src/onnx/differentiate.ts';
+import { encodeGraph } from '../../src/onnx/encode.ts';
+import { measureShapes } from '../../src/onnx/shapes.ts';
+import { execute } from '../support/host.ts';
+import type { Attribute, Graph, StoredTensor, Tensor } from '../../src/onnx/graph.ts';
 import { elementCount } from '../../src/onnx/graph.ts';
 import { Random } from '../../src/shared/random.ts';
 import type { FusedCase } from '../support/expansionCheck.ts';
-import { bytes, checkExpandedGradient, checkExpansion, constant, floats, ints, refusal } from '../support/expansionCheck.ts';
+import { bytes, checkExpandedGradient, checkExpansion, constant, expansionRefusal, floats, ints, refusal } from '../support/expansionCheck.ts';
 
 const expansions: Expansions = {
   ...normalisationExpansions, ...activationExpansions, ...rotaryExpansions, ...quantisedExpansions, DequantizeLinear: dequantizeLinear,
@@ -223,3 +228,70 @@ describe('ONNX Runtime on the CPU', () => {
     it(`refuses ${name}`, async () => assert.match(await refusal(test, new Random(1)), says));
   }
 });
+
+const packedBatches: FusedCase = { ...rotary({})(at), attributes: { is_packed_batching: 1 } };
+const ordered = quantised({ bits: 4, points: 'absent' })(at);
+
+const notExpanded: Readonly<Record<string, { readonly test: FusedCase; readonly says: RegExp }>> = {
+  'RotaryEmbedding of packed batches': { test: packedBatches, says: /packed/ },
+  'FusedGemm with an activation of another kind': { test: gemm('HardSigmoid')(at), says: /HardSigmoid/ },
+  'MatMulNBits with columns in another order': { test: { ...ordered, inputs: ordered.inputs.map((input, i) => (i === 4 ? ints([40], Array<number>(40).fill(0)) : input)) }, says: /g_idx/ },
+  'MatMulNBits of 3 bits': { test: { ...ordered, attributes: { ...ordered.attributes, bits: 3 } }, says: /3 bits/ },
+};
+
+describe('a fused operator that has no expansion', () => {
+  for (const [name, { test, says }] of Object.entries(notExpanded)) {
+    it(`is refused with the reason: ${name}`, () => assert.match(expansionRefusal(test, expansions[test.op] ?? assert.fail(test.op)), says));
+  }
+
+  for (const op of ['MoE', 'QMoE', 'PagedAttention', 'SparseAttention', 'BiasSplitGelu', 'LongformerAttention']) {
+    it(`is refused by name with the path, before anything runs: ${op}`, () => {
+      const graph = onePath(op);
+      assert.deepEqual(missingRules(graph, 'loss', ['x']), [`com.microsoft.${op}`]);
+      assert.throws(() => differentiate(graph, { loss: 'loss', withRespectTo: ['x'], shapes: () => [2, 3] }), (error) => {
+        assert.ok(error instanceof NoGradientError);
+        assert.equal(error.op, `com.microsoft.${op}`);
+        assert.deepEqual(error.path, ['x', 'Neg(h)', `com.microsoft.${op}(y)`, 'ReduceSum(loss)', 'loss']);
+        return true;
+      });
+    });
+  }
+});
+
+/** loss = Σ op(−x) */
+function onePath(op: string): Graph {
+  const b = new GraphBuilder();
+  b.input('x', 'float32', [2, 3]);
+  b.node('Neg', ['x'], {}, 'h');
+  b.nodeWithOutputs(op, ['h'], ['y'], {}, 'com.microsoft');
+  b.node('ReduceSum', ['y'], { keepdims: 0 }, 'loss');
+  b.output('loss', 'float32', []);
+  return b.build();
+}
+
+describe('the gradient after quantised embeddings', () => {
+  it('stops at GatherBlockQuantized, whose table and indices are constants', async () => {
+    const graph = quantisedEmbedding();
+    const shapes = await measureShapes(graph, [{}, {}], execute);
+    const gradients = await execute(encodeGraph(differentiate(graph, { loss: 'loss', withRespectTo: ['rows'], shapes })), {});
+    const rows = [...(gradients['rows/seen']?.data as Float32Array)];
+    assert.ok(rows.some((value) => value !== 0));
+    assert.deepEqual([...(gradients['grad/rows']?.data as Float32Array)], rows.map((value) => 2 * value)); // of Σ rows²
+  });
+});
+
+function quantisedEmbedding(): Graph {
+  const b = new GraphBuilder({ ...new GraphBuilder().build(), opset: 21 });
+  const random = new Random(8);
+  const inputs = [
+    b.initializer('table', { type: 'uint8', dims: [4, 16], data: Uint8Array.from(whole(random, 64, 256)) }),
+    b.initializer('ids', { type: 'int64', dims: [1, 3], data: BigInt64Array.of(2n, 0n, 2n) }),
+    b.initializer('scales', { type: 'float32', dims: [4, 2], data: Float32Array.from({ length: 8 }, () => random.next()) }),
+  ];
+  b.nodeWithOutputs('GatherBlockQuantized', inputs, ['rows'], { bits: 4, block_size: 16, gather_axis: 0, quantize_axis: 1 }, 'com.microsoft');
+  b.node('ReduceSum', [b.node('Mul', ['rows', 'rows'])], { keepdims: 0 }, 'loss');
+  b.node('Identity', ['rows'], {}, 'rows/seen');
+  b.output('loss', 'float32', []);
+  b.output('rows/seen', 'float32', [1, 3, 32]);
+  return b.build();
+}
