@@ -8,7 +8,7 @@ import { differentiate } from '../../src/onnx/differentiate.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
 import { withoutFused } from '../../src/onnx/expand/microsoftOperators.ts';
 import { toFloat64 } from '../../src/onnx/float64.ts';
-import type { Graph, Tensor } from '../../src/onnx/graph.ts';
+import type { Attribute, Graph, Tensor } from '../../src/onnx/graph.ts';
 import { elementCount } from '../../src/onnx/graph.ts';
 import { measureShapes } from '../../src/onnx/shapes.ts';
 import { upgradeOpset } from '../../src/onnx/upgrade.ts';
@@ -188,4 +188,29 @@ describe('the gradient of a Llama of fused operators', function () {
       assert.ok(distance < 1e-4, `they differ by ${distance}`);
     });
   }
+});
+
+describe('a graph whose fused operator has no expansion', () => {
+  const graphOf = (attributes: Readonly<Record<string, Attribute>>, outputs: readonly string[]): Graph => {
+    const b = new GraphBuilder();
+    for (const name of ['q', 'k', 'v']) b.input(name, 'float32', [1, 2, 4]);
+    b.nodeWithOutputs('MultiHeadAttention', ['q', 'k', 'v', '', '', '', '', '', attributes.shared ? 'q' : ''], outputs, { num_heads: 2 }, 'com.microsoft');
+    b.node('Identity', [outputs.at(-1) ?? ''], {}, 'z');
+    b.output('z', 'float32', []);
+    return b.build();
+  };
+  const shapes = (): readonly number[] => [1, 2, 4];
+
+  it('is refused with the name of the operator and its node', () => {
+    assert.throws(() => withoutFused(graphOf({ shared: 1 }, ['y']), shapes), /com\.microsoft\.MultiHeadAttention \(y\) cannot be written out.*shares a buffer/);
+  });
+
+  it('is refused where an output is read that the expansion lacks', () => {
+    assert.throws(() => withoutFused(graphOf({}, ['y', '', '', 'weights']), shapes), /MultiHeadAttention \(y\).*its output 3 is read/);
+  });
+
+  it('is written out where all that is read has an expansion', () => {
+    const graph = withoutFused(graphOf({}, ['y']), shapes);
+    assert.ok(graph.nodes.every(({ domain }) => domain === ''));
+  });
 });

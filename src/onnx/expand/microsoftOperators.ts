@@ -53,10 +53,20 @@ export function withoutFused(graph: Graph, shapes: ShapeOf, prefix = 'expanded/'
   const typeOf = (value: string): ReturnType<Expander['typeOf']> => initializers.get(value)?.type ?? graph.inputs.find(({ name }) => name === value)?.type;
   for (const node of graph.nodes) {
     const expansion = fusedExpansion(node);
-    if (expansion) name(b, node, expansion(new Expander(emitter, shapes, typeOf), node), used);
+    if (expansion) named(node, () => { name(b, node, expansion(new Expander(emitter, shapes, typeOf), node), used); });
     else b.nodeWithOutputs(node.op, node.inputs, node.outputs, node.attributes, node.domain);
   }
   return b.build();
+}
+
+/** Says of which node a refusal is. */
+function named(node: GraphNode, expand: () => void): void {
+  try {
+    expand();
+  } catch (error) {
+    if (!(error instanceof RuleRefusal)) throw error;
+    throw new RuleRefusal(`${node.domain || 'ai.onnx'}.${node.op} (${node.name ?? node.outputs[0] ?? ''}) cannot be written out in standard ops: ${error.message}`);
+  }
 }
 
 /** Gives the values the names of the node's outputs. */
@@ -65,6 +75,6 @@ function name(b: GraphBuilder, node: GraphNode, values: readonly (string | null)
     const value = values[i];
     if (output === '') return;
     if (value) b.node('Identity', [value], {}, output);
-    else if (used.has(output)) throw new RuleRefusal(`output ${i} of ${node.op} has no expansion`);
+    else if (used.has(output)) throw new RuleRefusal(`its output ${i} is read, which the gradient does not cover`);
   });
 }
