@@ -40,19 +40,26 @@ function emitterTo(b: GraphBuilder): Emitter {
   };
 }
 
+export interface WithoutFusedOptions {
+  /** Which fused operators are replaced; default: all. */
+  readonly isWanted?: (node: GraphNode) => boolean;
+  /** Of the names of what is added. */
+  readonly prefix?: string;
+}
+
 /**
  * The graph with its fused operators replaced by standard ones. `shapes` are those of the graph as it is; the opset
  * is at least 18.
  * @throws RuleRefusal where an operator is used in a way that its expansion does not cover
  */
-export function withoutFused(graph: Graph, shapes: ShapeOf, prefix = 'expanded/'): Graph {
+export function withoutFused(graph: Graph, shapes: ShapeOf, { isWanted = () => true, prefix = 'expanded/' }: WithoutFusedOptions = {}): Graph {
   const { initializers } = graph;
   const b = new GraphBuilder({ ...graph, nodes: [] }, prefix);
   const emitter = emitterTo(b);
   const used = new Set([...graph.nodes.flatMap(valuesReadBy), ...graph.outputs.map(({ name }) => name)]);
   const typeOf = (value: string): ReturnType<Expander['typeOf']> => initializers.get(value)?.type ?? graph.inputs.find(({ name }) => name === value)?.type;
   for (const node of graph.nodes) {
-    const expansion = fusedExpansion(node);
+    const expansion = isWanted(node) ? fusedExpansion(node) : undefined;
     if (expansion) named(node, () => { name(b, node, expansion(new Expander(emitter, shapes, typeOf), node), used); });
     else b.nodeWithOutputs(node.op, node.inputs, node.outputs, node.attributes, node.domain);
   }
