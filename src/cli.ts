@@ -4,6 +4,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { check } from './cli/check.ts';
 import { compile } from './cli/compile.ts';
+import { generateText } from './cli/generate.ts';
 import type { Environment, ExitCode, Outcome } from './cli/outcome.ts';
 import { providers } from './cli/providers.ts';
 import { repair } from './cli/repair.ts';
@@ -15,7 +16,7 @@ import { CancellationSource, CancelledError } from './shared/cancellation.ts';
 
 type Command = (args: ParsedArguments, environment: Environment) => Outcome | Promise<Outcome>;
 
-const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, providers: (_args, environment) => providers(environment) };
+const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, generate: generateText, providers: (_args, environment) => providers(environment) };
 
 /** What shells expect of a program that Ctrl-C ended. */
 const INTERRUPTED = 130;

@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import type { HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, SessionOptions } from './protocol.ts';
+import type { CacheUse, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, RunRequest, SessionOptions, Slot } from './protocol.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancelledError } from '../shared/cancellation.ts';
 
@@ -10,6 +10,9 @@ import { CancelledError } from '../shared/cancellation.ts';
 export class HostDiedError extends Error {
   override readonly name = 'HostDiedError';
 }
+
+/** The run needs a cache that a host took with it when it died: what the cache was made from must be run again. */
+export class CacheLostError extends HostDiedError {}
 
 /** The runtime refused a model or a run. */
 export class RuntimeError extends Error {
@@ -31,6 +34,10 @@ export interface ModelHostOptions {
 export interface RunOptions {
   /** Only these outputs are computed and sent. */
   readonly outputs?: readonly string[];
+  /** Of these outputs only the part [start, end) along axis 1 is sent. */
+  readonly slices?: NonNullable<RunRequest['slices']>;
+  /** Inputs taken from what an earlier run left in the host, and outputs left there. Numbers come from `ModelHost.newCache`. */
+  readonly cache?: CacheUse;
   /** Cancelling kills the host: a native run cannot be stopped otherwise. Other sessions reopen by themselves. */
   readonly token?: CancellationToken;
 }
@@ -58,6 +65,7 @@ export class ModelHost {
   private stderr: string[] = [];
   private nextId = 1;
   private nextSession = 1;
+  private nextCache = 1;
   private disposed = false;
   /** Counts the processes: a session opened in an earlier one must be opened again. */
   private generation = 0;
@@ -139,8 +147,18 @@ export class ModelHost {
         reject(new HostDiedError(`The model host could not be reached: ${error.message}`));
       });
     });
-    if (reply.type === 'failed') throw new RuntimeError(reply.message);
-    return reply;
+    if (reply.type !== 'failed') return reply;
+    throw reply.cacheLost ? new CacheLostError(reply.message) : new RuntimeError(reply.message);
+  }
+
+  /** The number of a cache that no other run uses. */
+  newCache(): number {
+    return this.nextCache++;
+  }
+
+  /** Frees caches; those that a dead host took with it are free. */
+  async forgetCaches(caches: readonly number[]): Promise<void> {
+    if (this.child && caches.length > 0) await this.request({ type: 'forget', caches });
   }
 
   /** Ends the process at once; what was running fails, the next request starts a new one. */
@@ -248,14 +266,14 @@ export class Session {
   private openIn = -1;
   private opening: Promise<void> | null = null;
   private shares = 1;
-  inputNames: readonly string[] = [];
-  outputNames: readonly string[] = [];
+  inputs: readonly Slot[] = [];
+  outputs: readonly Slot[] = [];
 
   constructor(
-    private readonly host: ModelHost,
+    readonly host: ModelHost,
     private readonly id: number,
     private readonly key: string,
-    private readonly model: Uint8Array | { readonly path: string },
+    readonly model: Uint8Array | { readonly path: string },
     readonly options: SessionOptions,
   ) {}
 
@@ -269,8 +287,8 @@ export class Session {
 
   /** Runs the model. @throws RuntimeError, HostDiedError, CancelledError */
   async run(feeds: Readonly<Record<string, HostTensor>>, options: RunOptions = {}): Promise<Readonly<Record<string, HostTensor>>> {
-    const { token, outputs } = options;
-    const reply = await this.cancellable(token, { type: 'run', session: this.id, feeds, ...(outputs ? { outputs } : {}) });
+    const { token, ...how } = options;
+    const reply = await this.cancellable(token, { type: 'run', session: this.id, feeds, ...how });
     if (reply.type !== 'ran') throw new RangeError(`unexpected reply ${reply.type}`);
     return reply.outputs;
   }
@@ -280,6 +298,14 @@ export class Session {
     const reply = await this.cancellable(token, { type: 'iterate', session: this.id, ...request });
     if (reply.type !== 'iterated') throw new RangeError(`unexpected reply ${reply.type}`);
     return reply;
+  }
+
+  get inputNames(): readonly string[] {
+    return this.inputs.map(({ name }) => name);
+  }
+
+  get outputNames(): readonly string[] {
+    return this.outputs.map(({ name }) => name);
   }
 
   private async cancellable(token: CancellationToken | undefined, request: WithoutId<HostRequest>): Promise<HostReply> {
@@ -318,8 +344,8 @@ export class Session {
     const reply = await this.host.request({ type: 'create', session: this.id, model, options: this.options });
     if (reply.type !== 'created') throw new RangeError(`unexpected reply ${reply.type}`);
     this.openIn = this.host.currentGeneration;
-    this.inputNames = reply.inputs;
-    this.outputNames = reply.outputs;
+    this.inputs = reply.inputs;
+    this.outputs = reply.outputs;
   }
 }
 
