@@ -7,9 +7,10 @@ const layers = {
   onnx: ['shared'],
   runtime: ['shared'],
   numeric: ['rasp', 'onnx', 'runtime', 'shared'],
+  lm: ['onnx', 'runtime', 'shared'],
   repair: ['numeric', 'rasp', 'onnx', 'runtime', 'shared'],
-  editor: ['repair', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
-  cli: ['repair', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
+  editor: ['repair', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
+  cli: ['repair', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
 };
 const folders = Object.keys(layers);
 

@@ -35,6 +35,9 @@ export const builtWorker = (name = 'worker.cjs'): string => builtScript('src/rep
 /** A process that leads a repair, for a test that kills it. */
 export const builtLeader = (): string => builtScript('test/support/leadingProcess.ts', 'parallel-leader.cjs');
 
+/** A process that downloads a model, for a test that kills it. */
+export const builtDownloader = (): string => builtScript('test/support/downloadingProcess.ts', 'downloader.cjs');
+
 /** A host of one's own, for tests that kill it. Dispose it. */
 export const startHost = (options: Partial<ModelHostOptions> = {}): ModelHost => ModelHost.start({ hostPath: builtHost(), ...options });
 
