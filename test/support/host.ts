@@ -35,6 +35,9 @@ export const builtWorker = (name = 'worker.cjs'): string => builtScript('src/rep
 /** A process that leads a repair, for a test that kills it. */
 export const builtLeader = (): string => builtScript('test/support/leadingProcess.ts', 'parallel-leader.cjs');
 
+/** The command line as the build makes it. */
+export const builtCli = (): string => builtScript('src/cli.ts', 'models-cli.cjs');
+
 /** A process that downloads a model, for a test that kills it. */
 export const builtDownloader = (): string => builtScript('test/support/downloadingProcess.ts', 'downloader.cjs');
 

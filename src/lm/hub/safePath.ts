@@ -2,7 +2,6 @@
 
 /** Names that Windows gives to devices, with any extension. */
 const reserved = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?$/i;
-// eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const forbidden = /[\u0000-\u001f\u007f<>:"|?*\\]/;
 
 /** What is wrong with a repository's path, or null if it stays below its folder on Linux, macOS and Windows. */
