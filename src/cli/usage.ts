@@ -87,6 +87,15 @@ export const commands = {
     },
     flags: { chat: 'the prompt is a user\'s message, put into the model\'s chat template', 'no-cache': 'runs the whole text again for each token' },
   },
+  models: {
+    arguments: 'download <owner/name>',
+    purpose: 'brings a language model from the Hub (HF_ENDPOINT, HF_TOKEN) into a folder',
+    options: {
+      revision: { value: 'REVISION', purpose: 'branch, tag or commit; default main' },
+      variant: { value: 'VARIANT', purpose: 'fp32, fp16, q4, q4f16, int8, quantized, …; default: fp32 where there is one, else the smallest' },
+      to: { value: 'DIR', purpose: 'the model\'s folder; default: .gradlens/models/OWNER/NAME in the home folder, or in GRADLENS_MODELS' },
+    },
+  },
   providers: { arguments: '', purpose: 'says which execution providers work here, with the self-check\'s figures', options: {} },
 } as const satisfies Record<string, CommandUsage>;
 
