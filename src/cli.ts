@@ -4,18 +4,26 @@ import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { check } from './cli/check.ts';
 import { compile } from './cli/compile.ts';
+import { generateText } from './cli/generate.ts';
+import { modelsDownload } from './cli/modelsDownload.ts';
 import type { Environment, ExitCode, Outcome } from './cli/outcome.ts';
 import { providers } from './cli/providers.ts';
 import { repair } from './cli/repair.ts';
 import { repl } from './cli/repl.ts';
 import { run } from './cli/run.ts';
 import type { CommandName, ParsedArguments } from './cli/usage.ts';
-import { commandHelp, generalHelp, isCommand, parseCommand, unknownCommand, UsageError } from './cli/usage.ts';
+import { commandHelp, commands, generalHelp, isCommand, parseCommand, unknownCommand, UsageError } from './cli/usage.ts';
 import { CancellationSource, CancelledError } from './shared/cancellation.ts';
 
 type Command = (args: ParsedArguments, environment: Environment) => Outcome | Promise<Outcome>;
 
-const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, providers: (_args, environment) => providers(environment) };
+const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, generate: generateText, models, providers: (_args, environment) => providers(environment) };
+
+function models(args: ParsedArguments, environment: Environment): Promise<Outcome> {
+  const [action, ...positionals] = args.positionals;
+  if (action === 'download') return modelsDownload({ ...args, positionals }, environment);
+  throw new UsageError(`${action === undefined ? 'What about models?' : `gradlens models cannot “${action}”.`} Use: gradlens models ${commands.models.arguments}`);
+}
 
 /** What shells expect of a program that Ctrl-C ended. */
 const INTERRUPTED = 130;

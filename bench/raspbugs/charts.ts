@@ -101,13 +101,13 @@ export function pairsOf(measurements: readonly Measurement[]): Pair[] {
 function guidedAgainstUnguided(measurements: readonly Measurement[]): Chart | null {
   const pairs = pairsOf(measurements).filter(({ guided, unguided }) => isFixed(guided) || isFixed(unguided));
   if (pairs.length === 0) return null;
-  const all = pairs.flatMap(({ guided, unguided }) => [guided.evaluations, unguided.evaluations]).map((value) => Math.max(1, value));
+  const all = pairs.flatMap(({ guided, unguided }) => [candidatesOf(guided), candidatesOf(unguided)]);
   const ticks = decades(Math.min(...all), Math.max(...all), (value) => value.toLocaleString('en'));
   const axis: Axis = { label: '', from: ticks[0]?.at ?? 1, to: ticks.at(-1)?.at ?? 10, scale: 'log', ticks };
   const kinds = pairKinds();
   return {
     title: 'Candidates tried with the gradient and without',
-    description: 'One point a bug: candidates that the gradient-guided search tried, and those that the same search in random order tried. Above the diagonal the gradient saves work.',
+    description: 'One point a bug: candidates that the gradient-guided search tried up to its first patch (to its end where it found none), and those of the same search in random order. Above the diagonal the gradient saves work.',
     x: { ...axis, label: 'candidates with the gradient (search)' },
     y: { ...axis, label: 'candidates in random order (unguided)' },
     legend: kinds.map(({ text, style }): LegendEntry => ({ text, style, line: false })),
@@ -115,11 +115,14 @@ function guidedAgainstUnguided(measurements: readonly Measurement[]): Chart | nu
     draw: (area) => [
       element('line', { x1: area.left, y1: area.bottom, x2: area.right, y2: area.top, stroke: '#888888', 'stroke-dasharray': '6 4' }),
       ...kinds.flatMap(({ style, is }) =>
-        pairs.filter(is).map(({ guided, unguided }) => marker(style, area.x(Math.max(1, guided.evaluations)), area.y(Math.max(1, unguided.evaluations)), 4, { 'fill-opacity': '0.6' })),
+        pairs.filter(is).map(({ guided, unguided }) => marker(style, area.x(candidatesOf(guided)), area.y(candidatesOf(unguided)), 4, { 'fill-opacity': '0.6' })),
       ),
     ],
   };
 }
+
+/** Up to the first patch, or all. */
+export const candidatesOf = ({ firstEvaluations, evaluations }: Measurement): number => Math.max(1, firstEvaluations ?? evaluations);
 
 function pairKinds(): { readonly text: string; readonly style: Style; readonly is: (pair: Pair) => boolean }[] {
   const style = (mark: Style['mark'], colour: string): Style => ({ mark, colour, dash: '' });

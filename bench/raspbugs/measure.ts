@@ -49,6 +49,8 @@ export interface Measurement {
   /** Is the op that was mutated among the first three suspects? Null but for order 1 and where nothing was localised. */
   readonly located: boolean | null;
   readonly evaluations: number;
+  /** Those up to the first patch that passes every example; null where none was found or they are not counted. */
+  readonly firstEvaluations: number | null;
   readonly millis: number;
   /** When the first patch that passes every example was found; null where none was. */
   readonly firstMillis: number | null;
@@ -81,6 +83,7 @@ export async function measure({ bug, method, settings }: Job, host: ModelHost): 
     sameText: text === sourceOf(bug.program, bug.dialect),
     located: located(bug, outcome.suspects),
     evaluations: outcome.evaluations,
+    firstEvaluations: outcome.firstEvaluations,
     millis: outcome.millis,
     firstMillis: outcome.firstMillis,
     jobMillis: Math.round(performance.now() - started),
@@ -91,7 +94,7 @@ export async function measure({ bug, method, settings }: Job, host: ModelHost): 
 
 /** What stands for a bug over which the worker process died: not repaired. */
 export function failedMeasurement({ bug, method }: Job, reason: string): Measurement {
-  const nothing = { foundBy: null, patched: false, balanced: null, sameText: false, located: null, evaluations: 0, millis: 0, firstMillis: null, jobMillis: 0, clocked: true };
+  const nothing = { foundBy: null, patched: false, balanced: null, sameText: false, located: null, evaluations: 0, firstEvaluations: null, millis: 0, firstMillis: null, jobMillis: 0, clocked: true };
   return { ...identity(bug, method), status: 'failed', ...nothing, fresh: bug.exact, summary: reason };
 }
 

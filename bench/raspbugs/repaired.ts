@@ -14,9 +14,9 @@ export async function repaired(method: RepairMethod, { bug, examples, seed, budg
   };
   const result = await repair({ source: { path, text }, dialect, examples, method, budgetMillis, seed }, services, { onProgress });
   if (result.status === 'refused') {
-    return { status: 'refused', foundBy: null, text: null, suspects: [], evaluations: 0, millis: 0, firstMillis: null, summary: result.diagnostics[0]?.message ?? '' };
+    return { status: 'refused', foundBy: null, text: null, suspects: [], evaluations: 0, firstEvaluations: null, millis: 0, firstMillis: null, summary: result.diagnostics[0]?.message ?? '' };
   }
-  const { status, method: foundBy, patch, suspects, evaluations, millis } = result;
+  const { status, method: foundBy, patch, suspects, evaluations, firstEvaluations, millis } = result;
   const firstMillis = patch ? Math.min(verified ?? millis, millis) : null;
-  return { status, foundBy, text: patch?.source ?? null, suspects, evaluations, millis, firstMillis, summary: patch?.summary ?? '' };
+  return { status, foundBy, text: patch?.source ?? null, suspects, evaluations, firstEvaluations, millis, firstMillis, summary: patch?.summary ?? '' };
 }

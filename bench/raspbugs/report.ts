@@ -1,5 +1,6 @@
 // What the measurements say: rates with their intervals, by method, program and order, beside the published figures.
-import { charts, pairsOf } from './charts.ts';
+import type { Pair } from './charts.ts';
+import { candidatesOf, charts, pairsOf } from './charts.ts';
 import type { ShortCell } from './generate.ts';
 import { ORDERS } from './generate.ts';
 import type { Measurement, Settings } from './measure.ts';
@@ -214,6 +215,16 @@ function union(measurements: readonly Measurement[]): string[] {
   return [`Either search repairs ${either}: \`search\` ${count((id) => search.get(id) === true)}, \`edits\` ${count((id) => edits.get(id) === true)}.`, ''];
 }
 
+const timesAsMany = ({ guided, unguided }: Pair): number => candidatesOf(unguided) / candidatesOf(guided);
+
+/** By the number of mistakes: how many times as many candidates the median bug needs without the gradient. */
+function ordersOf(pairs: readonly Pair[]): string[] {
+  return ORDERS.flatMap((order) => {
+    const own = pairs.filter(({ guided }) => guided.order === order).map(timesAsMany);
+    return own.length === 0 ? [] : [`order ${order}: ${quantile(own, 0.5).toFixed(1)}`];
+  });
+}
+
 /** What the gradient is worth: the same search with it and without, bug by bug. */
 function guidance(measurements: readonly Measurement[]): string[] {
   const pairs = pairsOf(measurements);
@@ -221,6 +232,6 @@ function guidance(measurements: readonly Measurement[]): string[] {
   const both = pairs.filter(({ guided, unguided }) => isFixed(guided) && isFixed(unguided));
   const only = (one: 'guided' | 'unguided', other: 'guided' | 'unguided'): number => pairs.filter((pair) => isFixed(pair[one]) && !isFixed(pair[other])).length;
   const median = (values: readonly number[]): string => quantile(values, 0.5).toLocaleString('en', { maximumFractionDigits: 1 });
-  const work = both.length === 0 ? '' : ` There the median of candidates is ${median(both.map(({ guided }) => guided.evaluations))} with the gradient and ${median(both.map(({ unguided }) => unguided.evaluations))} without; the median bug needs ${median(both.map(({ guided, unguided }) => unguided.evaluations / Math.max(1, guided.evaluations)))} times as many without. (Either search ends at three patches, its candidates are counted to that end.)`;
+  const work = both.length === 0 ? '' : ` There the median of candidates up to the first patch is ${median(both.map(({ guided }) => candidatesOf(guided)))} with the gradient and ${median(both.map(({ unguided }) => candidatesOf(unguided)))} without; the median bug needs ${median(both.map(timesAsMany))} times as many without (${ordersOf(both).join(', ')}).`;
   return [`With the gradient and without, on ${pairs.length} bugs: both repair ${both.length}, only \`search\` ${only('guided', 'unguided')}, only \`unguided\` ${only('unguided', 'guided')}.${work}`, ''];
 }

@@ -12,6 +12,8 @@ interface OptionUsage {
   readonly purpose: string;
   /** One letter: `-o`. */
   readonly short?: string;
+  /** May be given several times. */
+  readonly multiple?: true;
 }
 
 export interface CommandUsage {
@@ -68,6 +70,32 @@ export const commands = {
       out: { value: 'DIR', purpose: 'writes the patched program (or the trained model) and report.json there' },
     },
   },
+  generate: {
+    arguments: '--model FOLDER --prompt TEXT',
+    purpose: 'continues a prompt with a language model (ONNX), as the text comes',
+    options: {
+      model: { value: 'FOLDER', purpose: 'the model\'s folder (config.json, tokenizer.json, onnx/model.onnx), or an .onnx file in it' },
+      prompt: { value: 'TEXT', purpose: 'the text to go on from' },
+      'max-tokens': { value: 'NUMBER', purpose: 'at most so many new tokens; default 128' },
+      temperature: { value: 'NUMBER', purpose: '0 (default): always the likeliest token; 1: as the model has it' },
+      'top-k': { value: 'NUMBER', purpose: 'draws from this many likeliest tokens; 0 (default): all' },
+      'top-p': { value: 'NUMBER', purpose: 'draws from the fewest tokens with this probability together; default 1' },
+      'min-p': { value: 'NUMBER', purpose: 'draws from tokens at least this share as likely as the likeliest; default 0' },
+      'repetition-penalty': { value: 'NUMBER', purpose: 'above 1: makes tokens that were there less likely; default 1' },
+      seed: { value: 'NUMBER', purpose: 'seed of the random numbers; default 1' },
+      stop: { value: 'TEXT', purpose: 'ends before this text; may be given several times', multiple: true },
+    },
+    flags: { chat: 'the prompt is a user\'s message, put into the model\'s chat template', 'no-cache': 'runs the whole text again for each token' },
+  },
+  models: {
+    arguments: 'download <owner/name>',
+    purpose: 'brings a language model from the Hub (HF_ENDPOINT, HF_TOKEN) into a folder',
+    options: {
+      revision: { value: 'REVISION', purpose: 'branch, tag or commit; default main' },
+      variant: { value: 'VARIANT', purpose: 'fp32, fp16, q4, q4f16, int8, quantized, …; default: fp32 where there is one, else the smallest' },
+      to: { value: 'DIR', purpose: 'the model\'s folder; default: .gradlens/models/OWNER/NAME in the home folder, or in GRADLENS_MODELS' },
+    },
+  },
   providers: { arguments: '', purpose: 'says which execution providers work here, with the self-check\'s figures', options: {} },
 } as const satisfies Record<string, CommandUsage>;
 
@@ -90,6 +118,8 @@ export function commandHelp(name: CommandName): string {
 export interface ParsedArguments {
   readonly positionals: readonly string[];
   readonly values: Readonly<Record<string, string | undefined>>;
+  /** All values of the options that may be given several times. */
+  readonly lists: Readonly<Record<string, readonly string[]>>;
   /** Those that are given. */
   readonly flags: ReadonlySet<string>;
   readonly help: boolean;
@@ -102,7 +132,7 @@ export function parseCommand(name: CommandName, args: readonly string[]): Parsed
   const names = Object.keys(usage.options);
   const flags = [...Object.keys(usage.flags ?? {}), 'json', 'help'];
   const options = Object.fromEntries([
-    ...Object.entries(usage.options).map(([option, { short }]) => [option, { type: 'string', ...(short ? { short } : {}) }] as const),
+    ...Object.entries(usage.options).map(([option, { short, multiple }]) => [option, { type: 'string', ...(short ? { short } : {}), ...(multiple ? { multiple } : {}) }] as const),
     ...flags.map((option) => [option, { type: 'boolean' }] as const),
   ]);
   const { tokens, values, positionals } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true });
@@ -114,7 +144,11 @@ export function parseCommand(name: CommandName, args: readonly string[]): Parsed
     }
   }
   const texts = names.map((option) => [option, values[option]] as const).filter((pair): pair is [string, string] => typeof pair[1] === 'string');
-  return { positionals, values: Object.fromEntries(texts), flags: new Set(flags.filter((flag) => values[flag] === true)), help: values['help'] === true, json: values['json'] === true };
+  const lists = names.flatMap((option) => {
+    const given: unknown = values[option];
+    return Array.isArray(given) ? [[option, given.map(String)] as const] : [];
+  });
+  return { positionals, lists: Object.fromEntries(lists), values: Object.fromEntries(texts), flags: new Set(flags.filter((flag) => values[flag] === true)), help: values['help'] === true, json: values['json'] === true };
 }
 
 function unknownOption(written: string, name: CommandName, known: readonly string[]): UsageError {

@@ -32,6 +32,8 @@ export interface ModelInterface {
   readonly useCacheBranch: TokenInput | null;
   /** How many of the last positions get logits; 0: all. */
   readonly logitsToKeep: TokenInput | null;
+  /** Inputs that only a certain runtime fills (seqlens_k, pixel values, …): to be fed by whoever knows them. */
+  readonly others: readonly ValueInfo[];
   /** Empty where the model has no cache. */
   readonly cache: readonly CacheEntry[];
   /** Keys and values a layer, and the width of each, as the cache inputs have them; null without such inputs. */
@@ -49,7 +51,7 @@ export interface CacheSizes {
   readonly headSize?: number | undefined;
 }
 
-/** Reads the interface of a decoder; the message of a refusal says what the graph lacks, or has that nobody knows how to fill. */
+/** Reads the interface of a decoder; the message of a refusal says what the graph lacks. */
 export function readInterface(graph: Graph, sizes: CacheSizes = {}): InterfaceResult {
   const named = (...names: string[]): TokenInput | null => graph.inputs.find(({ name }) => names.includes(name)) ?? null;
   const ids = named('input_ids');
@@ -63,9 +65,8 @@ export function readInterface(graph: Graph, sizes: CacheSizes = {}): InterfaceRe
     useCacheBranch: named('use_cache_branch'), logitsToKeep: named('num_logits_to_keep', 'logits_to_keep'),
   };
   const known = new Set([ids, embeds, ...Object.values(rest)].map((input) => input?.name));
-  const unknown = graph.inputs.filter(({ name }) => !known.has(name) && !cache.some(({ input }) => input === name));
-  if (unknown.length > 0) return { ok: false, message: `it takes ${listed(unknown)}, and what to feed there is not known` };
-  return { ok: true, io: { ids, embeds, ...rest, cache, ...widths(cache), logits } };
+  const others = graph.inputs.filter(({ name }) => !known.has(name) && !cache.some(({ input }) => input === name));
+  return { ok: true, io: { ids, embeds, ...rest, others, cache, ...widths(cache), logits } };
 }
 
 const listed = (values: readonly ValueInfo[]): string => {

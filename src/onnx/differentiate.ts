@@ -62,6 +62,9 @@ export function differentiate(original: Graph, options: DifferentiateOptions): G
   return withoutUnused(builder.build(), graph);
 }
 
+/** The nodes through which the loss depends on the values, in graph order; without those that change in steps. */
+export const nodesOnPath = (graph: Graph, loss: string, withRespectTo: readonly string[]): readonly GraphNode[] => new Path(graph, loss, withRespectTo).nodes;
+
 /** The ops on the path that have no rule, so that a model can be judged before it is run. Empty if all have one. */
 export function missingRules(graph: Graph, loss: string, withRespectTo: readonly string[]): readonly string[] {
   const unknown = new Path(graph, loss, withRespectTo).nodes.filter((node) => !hasRule(node));

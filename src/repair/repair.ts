@@ -170,7 +170,8 @@ class Repair {
       suspects: done.findLast(({ suspects }) => suspects !== null)?.suspects ?? [],
       trajectory: this.course.trajectory,
       tried: this.tried(results),
-      evaluations: done.reduce((sum, { evaluations }) => sum + evaluations, 0),
+      evaluations: evaluationsOf(done),
+      firstEvaluations: firstEvaluationsOf(done),
       millis: Math.round(performance.now() - this.started),
       provider: done.findLast(({ provider }) => provider !== null)?.provider ?? 'none',
     };
@@ -183,4 +184,13 @@ class Repair {
     const last = lines.findLastIndex(({ name }) => name === 'fromBest');
     return lines.flatMap(({ said }, place) => (place === last ? [...said, `Search over op forms from the ${fromBest} best programs on the way.`] : said));
   }
+}
+
+const evaluationsOf = (results: readonly TaskResult[]): number => results.reduce((sum, { evaluations }) => sum + evaluations, 0);
+
+/** In the order in which the results count. */
+function firstEvaluationsOf(results: readonly TaskResult[]): number | null {
+  const first = results.findIndex(({ solutions }) => solutions.length > 0);
+  const result = results[first];
+  return result ? evaluationsOf(results.slice(0, first)) + (result.firstSolutionAt ?? result.evaluations) : null;
 }

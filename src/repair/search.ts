@@ -54,6 +54,8 @@ export interface SearchOutcome {
   /** The best of each behaviour that a beam had, best first: where another search may start. */
   readonly beams: readonly Candidate[];
   readonly evaluations: number;
+  /** Candidates up to the first solution; null without one. */
+  readonly firstSolutionAt: number | null;
   /** It ended early: candidates that are right on the whole batch are wrong elsewhere, and it needs other examples. */
   readonly outgrown: boolean;
   /** Per op group: the best rise of `value` that one change of it alone brought about, 0 if none. */
@@ -116,7 +118,7 @@ export class FormSearch {
     const limit = this.evaluations + SIMPLIFYING;
     for (const solution of [...this.solutions]) await this.simplify(solution, first, limit);
     const kept = [...this.kept.values()].sort((a, b) => b.value - a.value);
-    return { solutions: this.solutions, best: this.best, beams: kept, evaluations: this.evaluations, outgrown: this.isOutgrown(), rises: this.rises };
+    return { solutions: this.solutions, best: this.best, beams: kept, evaluations: this.evaluations, firstSolutionAt: Number.isFinite(this.firstSolutionAt) ? this.firstSolutionAt : null, outgrown: this.isOutgrown(), rises: this.rises };
   }
 
   private finished(): boolean {

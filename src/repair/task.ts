@@ -83,6 +83,8 @@ export interface TaskResult {
   /** Examples that told almost right candidates apart, as places in `sampled`; none that the task was given. */
   readonly hard: readonly number[];
   readonly evaluations: number;
+  /** Candidates up to the first solution, where the task counts them. */
+  readonly firstSolutionAt: number | null;
   /** What was tried and how far it came, one plain line each. */
   readonly tried: readonly string[];
   /** Null where the task does not localise. */

@@ -103,6 +103,7 @@ class TaskRun {
   private starts: Start[] = [];
   private suspects: readonly Suspect[] | null = null;
   private evaluations = 0;
+  private firstSolutionAt: number | null = null;
   private provider: string | null = null;
   private lastLoss = Number.NaN;
 
@@ -144,6 +145,7 @@ class TaskRun {
     try {
       const left = evaluations - this.evaluations;
       const outcome = await new FormSearch(batch, groups, ranking, { ...width, evaluations: left, deadline: this.deadline, enough: ENOUGH }, this.options.token, events).run();
+      if (outcome.firstSolutionAt !== null) this.firstSolutionAt ??= this.evaluations + outcome.firstSolutionAt;
       this.evaluations += outcome.evaluations;
       this.keepStarts(thrifty(outcome.beams, changes).map(({ choice, ...start }) => ({ ...start, text: textOf(source, this.context.dialect, groups, choice) })));
       if (reports) this.tell(outcome, groups, width);
@@ -321,8 +323,8 @@ class TaskRun {
   }
 
   private result(): TaskResult {
-    const { acceptance, starts, evaluations, tried, suspects, provider } = this;
-    return { solutions: acceptance.solutions, starts, hard: acceptance.hard.slice(this.knownHard.length), evaluations, tried, suspects, provider, model: null, readBack: null };
+    const { acceptance, starts, evaluations, firstSolutionAt, tried, suspects, provider } = this;
+    return { solutions: acceptance.solutions, starts, hard: acceptance.hard.slice(this.knownHard.length), evaluations, firstSolutionAt, tried, suspects, provider, model: null, readBack: null };
   }
 }
 

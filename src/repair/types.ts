@@ -111,7 +111,9 @@ export interface RepairResult {
   readonly trajectory: readonly TrajectoryPoint[];
   /** What was tried and how far it came, one plain line each. */
   readonly tried: readonly string[];
+  /** Candidates tried, and those up to the first patch that passes; null without a patch. */
   readonly evaluations: number;
+  readonly firstEvaluations: number | null;
   readonly millis: number;
   /** The execution provider that computed the gradients, or `none` if none was needed. */
   readonly provider: string;

@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import type { CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, SessionOptions } from './protocol.ts';
+import type { CacheUse, CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, RunRequest, SessionOptions, Slot } from './protocol.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancelledError } from '../shared/cancellation.ts';
 
@@ -10,6 +10,9 @@ import { CancelledError } from '../shared/cancellation.ts';
 export class HostDiedError extends Error {
   override readonly name = 'HostDiedError';
 }
+
+/** The run needs a cache that a host took with it when it died: what the cache was made from must be run again. */
+export class CacheLostError extends HostDiedError {}
 
 /** The runtime refused a model or a run. */
 export class RuntimeError extends Error {
@@ -31,6 +34,10 @@ export interface ModelHostOptions {
 export interface RunOptions {
   /** Only these outputs are computed and sent. */
   readonly outputs?: readonly string[];
+  /** Of these outputs only the part [start, end) along axis 1 is sent. */
+  readonly slices?: NonNullable<RunRequest['slices']>;
+  /** Inputs taken from what an earlier run left in the host, and outputs left there. Numbers come from `ModelHost.newCache`. */
+  readonly cache?: CacheUse;
   /** Cancelling kills the host: a native run cannot be stopped otherwise. Other sessions reopen by themselves. */
   readonly token?: CancellationToken;
 }
@@ -69,6 +76,7 @@ export class ModelHost {
   private stderr: string[] = [];
   private nextId = 1;
   private nextSession = 1;
+  private nextCache = 1;
   private disposed = false;
   /** Counts the processes: a session opened in an earlier one must be opened again. */
   private generation = 0;
@@ -141,7 +149,7 @@ export class ModelHost {
     const id = this.nextId++;
     const reply = await new Promise<HostReply>((resolve, reject) => {
       this.pending.set(id, { resolve, reject });
-      child.channel?.ref();
+      keepAlive(child, true);
       child.send({ ...message, id } as HostRequest, (error) => {
         if (!error || !this.pending.delete(id)) return;
         // A killed process refuses messages before its exit is told: the next request must start another.
@@ -150,8 +158,18 @@ export class ModelHost {
         reject(new HostDiedError(`The model host could not be reached: ${error.message}`));
       });
     });
-    if (reply.type === 'failed') throw new RuntimeError(reply.message);
-    return reply;
+    if (reply.type !== 'failed') return reply;
+    throw reply.cacheLost ? new CacheLostError(reply.message) : new RuntimeError(reply.message);
+  }
+
+  /** The number of a cache that no other run uses. */
+  newCache(): number {
+    return this.nextCache++;
+  }
+
+  /** Frees caches; those that a dead host took with it are free. */
+  async forgetCaches(caches: readonly number[]): Promise<void> {
+    if (this.child && caches.length > 0) await this.request({ type: 'forget', caches });
   }
 
   /** Ends the process at once; what was running fails, the next request starts a new one. */
@@ -190,14 +208,12 @@ export class ModelHost {
     child.on('message', (reply: HostReply) => {
       const waiting = this.pending.get(reply.id);
       this.pending.delete(reply.id);
-      if (this.pending.size === 0) child.channel?.unref();
+      if (this.pending.size === 0) keepAlive(child, false);
       waiting?.resolve(reply);
     });
     child.on('exit', (code, signal) => this.onExit(child, code, signal));
     child.on('error', (error) => this.options.log?.(`model host: ${error.message}`));
-    // An idle host must not keep its parent alive; a pending request does.
-    child.unref();
-    child.channel?.unref();
+    keepAlive(child, false);
     return child;
   }
 
@@ -224,8 +240,10 @@ export class ModelHost {
     this.stderr = this.stderr.slice(-KEPT_STDERR_LINES);
   }
 
+  /** The error that it printed, or its last lines. */
   private lastWords(): string {
-    return this.stderr.slice(-3).join(' ');
+    const error = this.stderr.findLast((line) => /^\s*(\w*Error\b|.*cannot open shared object)/.test(line));
+    return error?.trim() ?? this.stderr.slice(-3).join(' ');
   }
 
   private rejectAll(error: Error): void {
@@ -233,6 +251,14 @@ export class ModelHost {
     this.pending.clear();
     for (const { reject } of waiting) reject(error);
   }
+}
+
+/** An idle host must not keep its parent alive; a pending request does, to its answer or to the exit of the host. */
+function keepAlive(child: ChildProcess, needed: boolean): void {
+  if (needed) child.ref();
+  else child.unref();
+  if (needed) child.channel?.ref();
+  else child.channel?.unref();
 }
 
 /** Does a piece of work again if the host dies under it; the work must start from its beginning each time. @throws HostDiedError */
@@ -251,14 +277,14 @@ export class Session {
   private openIn = -1;
   private opening: Promise<void> | null = null;
   private shares = 1;
-  inputNames: readonly string[] = [];
-  outputNames: readonly string[] = [];
+  inputs: readonly Slot[] = [];
+  outputs: readonly Slot[] = [];
 
   constructor(
-    private readonly host: ModelHost,
+    readonly host: ModelHost,
     private readonly id: number,
     private readonly key: string,
-    private readonly model: ModelSource,
+    readonly model: ModelSource,
     readonly options: SessionOptions,
   ) {}
 
@@ -272,8 +298,8 @@ export class Session {
 
   /** Runs the model. @throws RuntimeError, HostDiedError, CancelledError */
   async run(feeds: Readonly<Record<string, HostTensor>>, options: RunOptions = {}): Promise<Readonly<Record<string, HostTensor>>> {
-    const { token, outputs } = options;
-    const reply = await this.cancellable(token, { type: 'run', session: this.id, feeds, ...(outputs ? { outputs } : {}) });
+    const { token, ...how } = options;
+    const reply = await this.cancellable(token, { type: 'run', session: this.id, feeds, ...how });
     if (reply.type !== 'ran') throw new RangeError(`unexpected reply ${reply.type}`);
     return reply.outputs;
   }
@@ -283,6 +309,14 @@ export class Session {
     const reply = await this.cancellable(token, { type: 'iterate', session: this.id, ...request });
     if (reply.type !== 'iterated') throw new RangeError(`unexpected reply ${reply.type}`);
     return reply;
+  }
+
+  get inputNames(): readonly string[] {
+    return this.inputs.map(({ name }) => name);
+  }
+
+  get outputNames(): readonly string[] {
+    return this.outputs.map(({ name }) => name);
   }
 
   private async cancellable(token: CancellationToken | undefined, request: WithoutId<HostRequest>): Promise<HostReply> {
@@ -320,8 +354,8 @@ export class Session {
     const reply = await this.host.request({ type: 'create', session: this.id, ...requested(this.model), options: this.options });
     if (reply.type !== 'created') throw new RangeError(`unexpected reply ${reply.type}`);
     this.openIn = this.host.currentGeneration;
-    this.inputNames = reply.inputs;
-    this.outputNames = reply.outputs;
+    this.inputs = reply.inputs;
+    this.outputs = reply.outputs;
   }
 }
 

@@ -1,10 +1,13 @@
 // The model host: the one process that loads the native runtime. It answers one request after the other and holds
-// nothing but sessions; whatever dies here takes nothing of the editor with it.
+// nothing but sessions and caches; whatever dies here takes nothing of the editor with it.
 import { createRequire } from 'node:module';
 import * as ort from 'onnxruntime-node';
-import type { CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest } from './protocol.ts';
+import type { CacheUse, CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, RunRequest, Slot } from './protocol.ts';
 
 const sessions = new Map<number, ort.InferenceSession>();
+const caches = new Map<number, Readonly<Tensors>>();
+
+class CacheLost extends Error {}
 
 async function answer(request: HostRequest): Promise<HostReply> {
   const { id } = request;
@@ -12,16 +15,19 @@ async function answer(request: HostRequest): Promise<HostReply> {
     case 'create': {
       const session = await create(request);
       sessions.set(request.session, session);
-      return { type: 'created', id, inputs: session.inputNames, outputs: session.outputNames };
+      return { type: 'created', id, inputs: session.inputMetadata.map(slot), outputs: session.outputMetadata.map(slot) };
     }
     case 'run':
-      return { type: 'ran', id, outputs: await run(opened(request.session), request.feeds, request.outputs) };
+      return { type: 'ran', id, outputs: await run(opened(request.session), request) };
     case 'iterate':
       return { type: 'iterated', id, ...(await iterate(opened(request.session), request)) };
     case 'release':
       await sessions.get(request.session)?.release();
       sessions.delete(request.session);
       return { type: 'released', id };
+    case 'forget':
+      for (const cache of request.caches) caches.delete(cache);
+      return { type: 'forgotten', id };
     case 'backends':
       return { type: 'backends', id, backends: ort.listSupportedBackends(), version: runtimeVersion() };
   }
@@ -45,13 +51,36 @@ function create({ model, dataFolder, options: { provider, optimization, threads 
   return typeof model === 'string' ? ort.InferenceSession.create(model, options) : ort.InferenceSession.create(model, options);
 }
 
-async function run(
-  session: ort.InferenceSession,
-  feeds: Readonly<Record<string, HostTensor>>,
-  outputs: readonly string[] | undefined,
-): Promise<Record<string, HostTensor>> {
-  const results = await session.run(toRuntime(feeds), outputs ? [...outputs] : [...session.outputNames]);
-  return fromRuntime(results);
+/** Operators give what is no tensor (a sequence, a map) without type or dimensions. */
+const slot = (value: ort.InferenceSession.ValueMetadata): Slot =>
+  value.isTensor ? { name: value.name, type: value.type as Slot['type'], dims: value.shape } : { name: value.name, type: 'float32', dims: [] };
+
+async function run(session: ort.InferenceSession, { feeds, outputs, slices = {}, cache }: Omit<RunRequest, 'type' | 'id' | 'session'>): Promise<Record<string, HostTensor>> {
+  const wanted = outputs ?? session.outputNames;
+  const carried = cache?.to === undefined ? [] : Object.values(cache.carry);
+  const results = await session.run({ ...toRuntime(feeds), ...cached(cache) }, [...new Set([...wanted, ...carried])]);
+  if (cache?.to !== undefined) caches.set(cache.to, pick(results, cache.carry));
+  const sent = fromRuntime(pick(results, Object.fromEntries(wanted.map((name) => [name, name]))));
+  return Object.fromEntries(Object.entries(sent).map(([name, tensor]) => [name, part(tensor, slices[name])]));
+}
+
+function cached(cache: CacheUse | undefined): Readonly<Tensors> {
+  if (cache?.from === undefined) return {};
+  const tensors = caches.get(cache.from);
+  if (!tensors) throw new CacheLost('the cache is not there: the process that held it has ended');
+  return tensors;
+}
+
+/** The positions [start, end) along axis 1 of a tensor [batch, positions, …]. */
+function part(tensor: HostTensor, range: readonly [number, number?] | undefined): HostTensor {
+  const [batch, length, ...rest] = tensor.dims;
+  if (!range || batch === undefined || length === undefined) return tensor;
+  const row = rest.reduce((size, dim) => size * dim, 1);
+  const [start = 0, end = 0] = [range[0], range[1] ?? length].map((at) => Math.max(0, Math.min(length, at < 0 ? length + at : at)));
+  const width = Math.max(0, end - start);
+  const data = tensor.data.slice(0, batch * width * row);
+  for (let b = 0; b < batch; b++) data.set(tensor.data.subarray((b * length + start) * row, (b * length + start + width) * row) as never, b * width * row);
+  return { type: tensor.type, dims: [batch, width, ...rest], data };
 }
 
 type Tensors = Record<string, ort.Tensor>;
@@ -99,7 +128,7 @@ process.on('message', (request: HostRequest) => {
     try {
       reply = await answer(request);
     } catch (error) {
-      reply = { type: 'failed', id: request.id, message: error instanceof Error ? error.message : String(error) };
+      reply = { type: 'failed', id: request.id, message: error instanceof Error ? error.message : String(error), ...(error instanceof CacheLost ? { cacheLost: true } : {}) };
     }
     process.send?.(reply);
   });

@@ -38,6 +38,19 @@ export interface RunRequest {
   readonly feeds: Readonly<Record<string, HostTensor>>;
   /** Names of the outputs wanted; all if absent. */
   readonly outputs?: readonly string[];
+  /** Of these outputs only the part [start, end) along axis 1 is sent; negative numbers count from the end, as in Array.slice. */
+  readonly slices?: Readonly<Record<string, readonly [start: number, end?: number]>>;
+  readonly cache?: CacheUse;
+}
+
+/** Tensors that stay in the host from one run to the next, so that they need not travel. A cache once written never changes. */
+export interface CacheUse {
+  /** The cache that inputs are taken from. */
+  readonly from?: number;
+  /** The cache that is made of the run's outputs. */
+  readonly to?: number;
+  /** The output that each cached input is taken from. */
+  readonly carry: Readonly<Record<string, string>>;
 }
 
 /** Runs a model again and again, some of its outputs being inputs of the next run: many steps of training at one message. */
@@ -61,19 +74,34 @@ export interface ReleaseRequest {
   readonly session: number;
 }
 
+/** The caches are needed no more. */
+export interface ForgetRequest {
+  readonly type: 'forget';
+  readonly id: number;
+  readonly caches: readonly number[];
+}
+
 /** Asks what providers this build of the runtime carries. */
 export interface BackendsRequest {
   readonly type: 'backends';
   readonly id: number;
 }
 
-export type HostRequest = CreateRequest | RunRequest | IterateRequest | ReleaseRequest | BackendsRequest;
+export type HostRequest = CreateRequest | RunRequest | IterateRequest | ReleaseRequest | ForgetRequest | BackendsRequest;
+
+/** What a model says of one of its inputs or outputs. */
+export interface Slot {
+  readonly name: string;
+  readonly type: TensorType;
+  /** A size, or the name of one that is known when the model runs. */
+  readonly dims: readonly (number | string)[];
+}
 
 export interface CreatedReply {
   readonly type: 'created';
   readonly id: number;
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
+  readonly inputs: readonly Slot[];
+  readonly outputs: readonly Slot[];
 }
 
 export interface RanReply {
@@ -96,6 +124,11 @@ export interface ReleasedReply {
   readonly id: number;
 }
 
+export interface ForgottenReply {
+  readonly type: 'forgotten';
+  readonly id: number;
+}
+
 export interface BackendsReply {
   readonly type: 'backends';
   readonly id: number;
@@ -108,6 +141,8 @@ export interface FailedReply {
   readonly type: 'failed';
   readonly id: number;
   readonly message: string;
+  /** A cache is asked for that this process never had: it was in one that died. */
+  readonly cacheLost?: true;
 }
 
-export type HostReply = CreatedReply | RanReply | IteratedReply | ReleasedReply | BackendsReply | FailedReply;
+export type HostReply = CreatedReply | RanReply | IteratedReply | ReleasedReply | ForgottenReply | BackendsReply | FailedReply;

@@ -35,6 +35,15 @@ export const builtWorker = (name = 'worker.cjs'): string => builtScript('src/rep
 /** A process that leads a repair, for a test that kills it. */
 export const builtLeader = (): string => builtScript('test/support/leadingProcess.ts', 'parallel-leader.cjs');
 
+/** A process that asks a host for a session and prints the error. */
+export const builtHostUser = (): string => builtScript('test/support/hostUser.ts', 'host-user.cjs');
+
+/** The command line as the build makes it. */
+export const builtCli = (): string => builtScript('src/cli.ts', 'models-cli.cjs');
+
+/** A process that downloads a model, for a test that kills it. */
+export const builtDownloader = (): string => builtScript('test/support/downloadingProcess.ts', 'downloader.cjs');
+
 /** A host of one's own, for tests that kill it. Dispose it. */
 export const startHost = (options: Partial<ModelHostOptions> = {}): ModelHost => ModelHost.start({ hostPath: builtHost(), ...options });
 

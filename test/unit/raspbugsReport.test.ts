@@ -14,7 +14,7 @@ function measurement(method: Method, id: string, more: Partial<Measurement> = {}
   const [program = '', dialect = '', order = ''] = id.split('-');
   return {
     id, program, dialect, order: Number(order), mutations: ['not'], method, status: 'repaired', foundBy: method, patched: true, fresh: 1, balanced: null,
-    sameText: false, located: null, evaluations: 10, millis: 500, firstMillis: 500, jobMillis: 900, clocked: false, summary: '', ...more,
+    sameText: false, located: null, evaluations: 10, firstEvaluations: null, millis: 500, firstMillis: 500, jobMillis: 900, clocked: false, summary: '', ...more,
   };
 }
 
@@ -147,7 +147,7 @@ describe('the report', () => {
 
   it('compares the search with and without its gradient bug by bug', () => {
     assert.equal(pairsOf(measurements).length, 4);
-    assert.match(text, /on 4 bugs: both repair 2, only `search` 0, only `unguided` 1\. There the median of candidates is 20 with the gradient and 200 without; the median bug needs 3 times/);
+    assert.match(text, /on 4 bugs: both repair 2, only `search` 0, only `unguided` 1\. There the median of candidates up to the first patch is 20 with the gradient and 200 without; the median bug needs 3 times as many without \(order 1: 10\.0, order 2: 3\.0\)/);
   });
 
   it('shows every chart that is written', () => {

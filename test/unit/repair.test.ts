@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'mocha';
 import { readExamples } from '../../src/repair/examples.ts';
+import type { Ranking } from '../../src/repair/gradient.ts';
 import { repair } from '../../src/repair/repair.ts';
 import { applyEdits } from '../../src/repair/rewrite.ts';
 import type { Example, RepairProgress, RepairRequest, RepairResult } from '../../src/repair/types.ts';
@@ -60,6 +61,15 @@ describe('repair', () => {
     assert.ok(result.trajectory.some(({ loss }) => Number.isFinite(loss)));
     const last = result.trajectory.at(-1);
     assert.deepEqual([last?.stage, last?.accuracy, last?.loss], ['verify', 1, 0]);
+  });
+
+  it('counts the candidates up to the first patch: fewer with the gradient than in the opposite order', async () => {
+    const given = request('hist.py', histText, counted, { method: 'search' });
+    const backwards = (ranking: Ranking): Ranking => ({ ...ranking, gains: ranking.gains.map((gains) => gains.map((gain) => -gain)) });
+    const guided = await repaired(given);
+    const misled = await repair(given, { host: sharedHost(), reorder: backwards });
+    assert.ok(misled.status === 'repaired' && guided.firstEvaluations !== null && misled.firstEvaluations !== null);
+    assert.ok(guided.firstEvaluations < guided.evaluations && guided.firstEvaluations < misled.firstEvaluations, `${guided.firstEvaluations}, ${misled.firstEvaluations}`);
   });
 
   for (const method of ['search', 'edits', 'tables'] as const) {

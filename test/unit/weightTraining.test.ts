@@ -4,6 +4,7 @@ import { after, describe, it } from 'mocha';
 import { basePrograms, sourceOf } from '../../bench/raspbugs/programs.ts';
 import { readDescription } from '../../src/numeric/compiledModel.ts';
 import { compileWeights } from '../../src/numeric/weights/compile.ts';
+import { blocksOf, namedMatrices } from '../../src/numeric/weights/graph.ts';
 import { balanced, perturbed, softened, withClasses } from '../../src/numeric/weights/relax.ts';
 import { withRoom } from '../../src/numeric/weights/room.ts';
 import { defaultRecipe, trainWeights } from '../../src/numeric/weights/train.ts';
@@ -22,6 +23,7 @@ import { analyse } from '../../src/rasp/frontend.ts';
 import { interpret } from '../../src/rasp/interpret.ts';
 import type { Program, Value } from '../../src/rasp/program.ts';
 import { repair } from '../../src/repair/repair.ts';
+import { SOFT, startsOf } from '../../src/repair/starts.ts';
 import { CancellationSource, CancelledError } from '../../src/shared/cancellation.ts';
 import { Random } from '../../src/shared/random.ts';
 import type { HostTensor } from '../../src/runtime/protocol.ts';
@@ -107,6 +109,26 @@ describe('the training graph of a compiled program', () => {
     assert.deepEqual(flatten(unflatten(weights, flat)), flat);
   });
 
+  it('lays some of the weights out and puts them back among the others', () => {
+    const weights = weightsOf(reverse, tokens, 6);
+    const some = partsOf(weights).filter((_, i) => i % 2 === 1);
+    const flat = flatten(weights, some);
+    assert.equal(flat.length, some.reduce((sum, name) => sum + (namedMatrices(weights).get(name)?.data.length ?? 0), 0));
+    const moved = unflatten(weights, flat.map((x) => x + 1), some);
+    for (const [name, { data }] of namedMatrices(moved)) {
+      const before = namedMatrices(weights).get(name)?.data;
+      assert.deepEqual(data, some.includes(name) ? before?.map((x) => x + 1) : before, name);
+    }
+  });
+
+  it('has every matrix in one block, in the order of computation', () => {
+    const weights = weightsOf(reverse, tokens, 6);
+    const blocks = blocksOf(weights);
+    assert.deepEqual(blocks.flat(), partsOf(weights));
+    assert.deepEqual(blocks.at(-1), ['unembedding']);
+    assert.equal(blocks.length, 2 + weights.layers.reduce((sum, { attention, mlp }) => sum + (attention ? 1 : 0) + (mlp ? 1 : 0), 0));
+  });
+
   for (const loss of ['cross-entropy', 'squared'] as const) {
     it(`has the gradient that float64 differences give, by every weight: ${loss}`, async () => {
       const program = programOfText('counts = selector_width(select(tokens, tokens, ==));\nx = counts + indices;');
@@ -167,6 +189,22 @@ describe('training all weights', () => {
     const { right } = await evaluate(result.weights, fresh);
     const share = right.reduce((a, b) => a + b, 0) / right.length;
     assert.ok(share >= 0.99, `${share} of the fresh inputs, ${result.validation.exact} of ${before.rows} held-out ones`);
+  });
+
+  it('leaves what is frozen as it was compiled, attention as sharp as it was', async () => {
+    const given = task(500);
+    const { weights } = await trainWeights(given, { ...defaultRecipe, balance: false, frozen: 0.5, epochs: 2 });
+    const blocks = blocksOf(weights);
+    const frozen = blocks.slice(0, Math.round(blocks.length / 2)).flat();
+    const changed = [...namedMatrices(weights)].filter(([name, { data }]) => !data.every((x, i) => x === namedMatrices(given.weights).get(name)?.data[i]));
+    assert.ok(changed.length > 0);
+    assert.deepEqual(changed.filter(([name]) => frozen.includes(name)), []);
+  });
+
+  it('starts trials from the last block, from each before it, and from all with sharp attention', () => {
+    assert.deepEqual(startsOf(4, 9).map(({ frozen, largestLogit }) => [frozen, largestLogit]), [[0.75, SOFT], [0.5, SOFT], [0.25, SOFT], [0, SOFT], [0, null]]);
+    assert.deepEqual(startsOf(12, 4).map(({ frozen }) => Math.round(12 * frozen)), [8, 4, 0, 0]);
+    assert.deepEqual(startsOf(12, 0).map(({ frozen }) => frozen), [0, 0]);
   });
 
   it('goes on from its last steps when the host is killed, to the very same weights', async () => {

@@ -96,6 +96,7 @@ export class Candidates {
       text,
       suspects: [],
       evaluations: this.evaluations,
+      firstEvaluations: text === null ? null : this.evaluations,
       millis,
       firstMillis: text === null ? null : millis,
       summary: text === null ? '' : makePatch(path, source, text).summary,

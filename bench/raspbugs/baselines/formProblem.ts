@@ -82,5 +82,5 @@ export class FormProblem {
 
 /** The outcome of a search that found nothing. */
 export function nothing(started: number): Outcome {
-  return { status: 'unrepairable', foundBy: null, text: null, suspects: [], evaluations: 0, millis: Math.round(performance.now() - started), firstMillis: null, summary: '' };
+  return { status: 'unrepairable', foundBy: null, text: null, suspects: [], evaluations: 0, firstEvaluations: null, millis: Math.round(performance.now() - started), firstMillis: null, summary: '' };
 }

@@ -23,6 +23,8 @@ export interface Outcome {
   readonly suspects: readonly Suspect[];
   /** Candidate programs looked at. */
   readonly evaluations: number;
+  /** Those up to the first patch; null where there is none or they are not counted. */
+  readonly firstEvaluations: number | null;
   readonly millis: number;
   /** When the first patch was right on every example; null where none was. The search may go on for a better one. */
   readonly firstMillis: number | null;

@@ -110,12 +110,13 @@ class Loss {
     return { error: options.loss === 'squared' ? this.distance(count) : this.crossEntropy(), hit };
   }
 
-  /** log Σ exp − the target's, of logits from which the largest is taken. */
+  /** log Σ exp − the target's, of logits from which about the largest is taken. */
   private crossEntropy(): string {
     const { b } = this;
     const last = this.int64('last', -1);
     const sharp = b.node('Mul', ['logits', this.float('sharpness', this.options.sharpness)]);
-    const low = b.node('Sub', [sharp, b.node('ReduceMax', [sharp, last])]);
+    // Floor lets no gradient pass: that of the shift is nothing but rounding errors, which Adam would make steps of.
+    const low = b.node('Sub', [sharp, b.node('Floor', [b.node('ReduceMax', [sharp, last])])]);
     const total = b.node('Log', [b.node('ReduceSum', [b.node('Exp', [low]), last], { keepdims: 0 })]);
     const own = b.node('Squeeze', [b.node('GatherElements', [low, b.node('Unsqueeze', ['targets', last])], { axis: 2 }), last]);
     return b.node('Sub', [total, own]);

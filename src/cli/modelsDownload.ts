@@ -1,0 +1,95 @@
+// gradlens models download: brings a language model from the Hub into a folder of its own.
+import path from 'node:path';
+import type { Environment, Outcome } from './outcome.ts';
+import type { Terminal } from './terminal.ts';
+import type { ParsedArguments } from './usage.ts';
+import { UsageError } from './usage.ts';
+import type { Download, DownloadPlan, DownloadProgress } from '../lm/download.ts';
+import { downloadModel, modelsFolder } from '../lm/download.ts';
+import { sizeText } from '../lm/hub/modelFiles.ts';
+import type { DownloadProblem, DownloadProblemCode } from '../lm/hub/problem.ts';
+
+/** The machine or the network failed: another try may succeed. Other problems lie in what was asked for. */
+const failures: ReadonlySet<DownloadProblemCode> = new Set(['no-space', 'cannot-write', 'unreachable', 'server', 'checksum', 'busy']);
+
+/** `positionals`: what follows `models download`. @throws UsageError, CancelledError */
+export async function modelsDownload({ positionals, values }: ParsedArguments, { terminal, token, now }: Environment): Promise<Outcome> {
+  const [repo, ...more] = positionals;
+  if (repo === undefined) throw new UsageError('Which model? Give its repository as owner/name, for example: gradlens models download onnx-community/SmolLM2-135M-ONNX --variant q4');
+  if (more.length > 0) throw new UsageError(`One model at a time: “${more[0] ?? ''}” is too many.`);
+  const { revision, variant, to } = values;
+  const folder = path.resolve(to ?? path.join(modelsFolder(), ...repo.split('/').filter((part) => part !== '..')));
+  const line = new ProgressLine(terminal, now);
+  const result = await downloadModel(repo, {
+    folder,
+    revision,
+    variant,
+    token,
+    onPlan: (plan) => terminal.err(planLines(plan).map((text) => `${text}\n`).join('')),
+    onProgress: (progress) => line.show(progress),
+    log: (text) => line.say(text),
+  }).finally(() => line.end());
+  return result.ok ? outcome(result.download) : refused(result.problem);
+}
+
+function planLines({ repo, revision, commit, variant, files, bytes, presentBytes, folder, notes }: DownloadPlan): readonly string[] {
+  const there = presentBytes > 0 ? `, ${sizeText(presentBytes)} of them there already` : '';
+  return [`${repo} at ${revision} (${commit.slice(0, 7)}), variant ${variant}: ${files.length} files, ${sizeText(bytes)}${there}, into ${folder}`, ...notes];
+}
+
+function outcome(download: Download): Outcome {
+  const { repo, revision, variant, folder, files, bytes, received } = download;
+  const how = received === 0 ? 'was complete already' : `${sizeText(received)} received`;
+  return {
+    exitCode: 0,
+    json: { status: 'complete', ...download },
+    lines: [`${folder}: ${repo} at ${revision}, variant ${variant}, ${files.length} files, ${sizeText(bytes)}; ${how}`],
+  };
+}
+
+function refused({ code, message }: DownloadProblem): Outcome {
+  return { exitCode: failures.has(code) ? 3 : 2, json: { status: 'failed', code, error: message }, lines: [message] };
+}
+
+/** How often a terminal that cannot rewrite a line gets a new one, milliseconds. */
+const LINE_EVERY = 5000;
+
+/** One line on standard error that is rewritten, or a line every few seconds. */
+class ProgressLine {
+  private shownAt: number;
+
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly now: () => number,
+  ) {
+    this.shownAt = now();
+  }
+
+  show(progress: DownloadProgress): void {
+    const { live, columns } = this.terminal;
+    if (live) return this.terminal.err(`\r\u001b[K${progressText(progress).slice(0, columns - 1)}`);
+    if (this.now() - this.shownAt < LINE_EVERY) return;
+    this.shownAt = this.now();
+    this.terminal.err(`${progressText(progress)}\n`);
+  }
+
+  say(text: string): void {
+    this.end();
+    this.terminal.err(`${text}\n`);
+  }
+
+  end(): void {
+    if (this.terminal.live) this.terminal.err('\r\u001b[K');
+  }
+}
+
+function progressText({ file, filesDone, files, bytesDone, bytes, bytesPerSecond }: DownloadProgress): string {
+  const share = bytes === 0 ? 100 : Math.floor((100 * bytesDone) / bytes);
+  const left = bytesPerSecond > 0 ? `, ${durationText((bytes - bytesDone) / bytesPerSecond)} left` : '';
+  return `${share} %  ${sizeText(bytesDone)} of ${sizeText(bytes)}, ${filesDone} of ${files} files, ${sizeText(bytesPerSecond)}/s${left}  ${file}`;
+}
+
+function durationText(seconds: number): string {
+  if (seconds < 60) return `${Math.ceil(seconds)} s`;
+  return seconds < 3600 ? `${Math.ceil(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}

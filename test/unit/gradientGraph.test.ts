@@ -1,0 +1,52 @@
+// Gradients of graphs as they were exported: fused operators are written out where the gradient passes, and nowhere else.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { GraphBuilder } from '../../src/onnx/builder.ts';
+import { NoGradientError } from '../../src/onnx/differentiate.ts';
+import { encodeGraph } from '../../src/onnx/encode.ts';
+import { gradientGraph } from '../../src/onnx/gradientGraph.ts';
+import type { Graph, Tensor } from '../../src/onnx/graph.ts';
+import { execute } from '../support/host.ts';
+
+const row = (...values: readonly number[]): Tensor => ({ type: 'float32', dims: [1, values.length], data: Float32Array.from(values) });
+
+/** loss = Σ op(quickGelu(x)) in opset 17, the ops of com.microsoft. */
+function fusedGraph(op: string): Graph {
+  const b = new GraphBuilder({ opset: 17, domains: { 'com.microsoft': 1 }, metadata: {}, nodes: [], inputs: [], outputs: [], initializers: new Map() });
+  b.input('x', 'float32', [1, 'n']);
+  b.nodeWithOutputs('QuickGelu', ['x'], ['a'], {}, 'com.microsoft');
+  b.nodeWithOutputs(op, ['a'], ['y'], {}, 'com.microsoft');
+  b.node('ReduceSum', ['y'], { keepdims: 0 }, 'loss');
+  b.output('loss', 'float32', []);
+  return b.build();
+}
+
+const feeds = [{ x: row(-1.5, -0.2, 0.3, 2) }, { x: row(0.5, 1) }] as const;
+const fusedOps = ({ nodes }: Graph): string[] => nodes.filter(({ domain }) => domain === 'com.microsoft').map(({ op }) => op);
+
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+const quickGelu = (x: number): number => x * sigmoid(1.702 * x);
+const fastGelu = (x: number): number => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+const slope = (f: (x: number) => number, x: number): number => (f(x + 1e-5) - f(x - 1e-5)) / 2e-5;
+
+describe('the gradient graph of an exported graph', () => {
+  it('has the derivative through two fused operators, and none of them is left on the path', async () => {
+    const graph = await gradientGraph(fusedGraph('FastGelu'), { loss: 'loss', withRespectTo: ['x'], feeds, execute });
+    assert.deepEqual(fusedOps(graph), []);
+    const { 'grad/x': gradient } = await execute(encodeGraph(graph), feeds[0]);
+    [...feeds[0].x.data].forEach((x, i) => assert.ok(Math.abs(Number(gradient?.data[i]) - slope((t) => fastGelu(quickGelu(t)), Number(x))) < 1e-5, `${x}`));
+  });
+
+  it('keeps the fused operators that no gradient passes', async () => {
+    const graph = await gradientGraph(fusedGraph('FastGelu'), { loss: 'loss', withRespectTo: ['a'], feeds, execute });
+    assert.deepEqual(fusedOps(graph), ['QuickGelu']);
+    const { 'grad/a': gradient } = await execute(encodeGraph(graph), feeds[0]);
+    [...feeds[0].x.data].forEach((x, i) => assert.ok(Math.abs(Number(gradient?.data[i]) - slope(fastGelu, quickGelu(Number(x)))) < 1e-5, `${x}`));
+  });
+
+  it('refuses an operator without rule and expansion by name and path', async () => {
+    const graph = fusedGraph('BiasSplitGelu');
+    const question = gradientGraph({ ...graph, nodes: graph.nodes.map((node) => (node.op === 'BiasSplitGelu' ? { ...node, op: 'Inverse' } : node)) }, { loss: 'loss', withRespectTo: ['x'], feeds: [{ x: row(2) }, { x: row(3) }], execute });
+    await assert.rejects(question, (error) => error instanceof NoGradientError && error.op === 'com.microsoft.Inverse' && /x → .*Inverse\(y\) → /.test(error.message));
+  });
+});
