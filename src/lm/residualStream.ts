@@ -30,10 +30,14 @@ export type StreamResult = { readonly ok: true; readonly stream: ResidualStream 
 
 /** Where the fused normalisations of a sum have its constant. */
 const fusedBias: Readonly<Record<string, number>> = { SkipLayerNormalization: 4, SkipSimplifiedLayerNormalization: 3 };
-const FUSED_SUM = 3;
+/** Which output of theirs is the sum. */
+export const FUSED_SUM = 3;
 const EMBEDDING_SUM = 2;
 
 export const isFusedSum = ({ op }: GraphNode): boolean => op in fusedBias;
+
+/** The constant that a fused sum adds; '' for none. */
+export const fusedBiasOf = ({ op, inputs }: GraphNode): string => inputs[fusedBias[op] ?? -1] ?? '';
 
 /** Sums are looked into so deep for the stream among their terms: Add(Add(stream, attention), mlp). */
 const NESTING = 3;
@@ -51,7 +55,7 @@ export function findResidualStream(graph: Graph, source: string, logits = 'logit
   const trunk = [...flow.dominatorsOf(last)].reverse();
   const steps = trunk.flatMap((index) => stepAt(flow, index) ?? []);
   const [first] = steps;
-  if (!first) return refuse(`on the path from ${logits} to the embeddings no node adds a branch to what it branched off; the path leaves what all of it shares at node ${described(flow, trunk.at(-1) ?? last)}`);
+  if (!first) return refuse(`on the path from ${logits} to the embeddings no node adds a branch to what it branched off; the last node that all of the path shares is ${described(flow, trunk.at(-1) ?? last)}`);
   for (const [i, { stream, node }] of steps.entries()) {
     const before = steps[i - 1];
     if (before && (before.sum === '' || flow.through(stream) !== before.sum)) {
@@ -84,7 +88,7 @@ function stepAt(flow: Flow, index: number): ResidualStep | null {
   if (!found) return null;
   const above = flow.producer(flow.through(found.stream));
   const branches = found.branches.flatMap((term) => branchesOf(flow, above, term));
-  const bias = node.inputs[fusedBias[node.op] ?? -1] ?? '';
+  const bias = fusedBiasOf(node);
   return { node: index, stream: found.stream, branches, bias: bias === '' ? null : bias, sum: (isFusedSum(node) ? node.outputs[FUSED_SUM] : node.outputs[0]) ?? '' };
 }
 
