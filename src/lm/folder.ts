@@ -180,7 +180,9 @@ const preferred = ['default', 'fp16', 'q4f16', 'q4', 'int8', 'quantized', 'uint8
 
 function chosen(variants: readonly ModelVariant[], folder: string, file: string | undefined, wanted: string | undefined): ModelVariant {
   if (file !== undefined) return variants.find((variant) => variant.path === file) ?? { name: path.basename(file, '.onnx'), path: file, bytes: bytesOf(file) };
-  const named = wanted === undefined ? preferred.map((name) => variants.find((variant) => variant.name === name)).find((variant) => variant) : variants.find(({ name }) => name === wanted);
+  const by = (name: string): ModelVariant | undefined => variants.find((variant) => variant.name === name);
+  // Hubs call the file without a suffix fp32.
+  const named = wanted === undefined ? preferred.map(by).find((variant) => variant) : (by(wanted) ?? (wanted === 'fp32' ? by('default') : undefined));
   const found = named ?? (wanted === undefined ? variants[0] : undefined);
   if (!found) throw new Refusal('no-variant', `${folder} has no variant “${wanted ?? ''}”. It has: ${variants.map(({ name }) => name).join(', ')}.`);
   return found;
