@@ -60,6 +60,8 @@ export function readInterface(graph: Graph, sizes: CacheSizes = {}): InterfaceRe
   if (!logits) return { ok: false, message: `it has no output “logits” (it has ${listed(graph.outputs)}), so it is no language model, or one exported without its head` };
   if (!ids && !embeds) return { ok: false, message: `it takes neither input_ids nor inputs_embeds (it takes ${listed(graph.inputs)})` };
   const cache = graph.inputs.flatMap((input) => cacheEntry(input, graph, sizes));
+  const open = cache.find(({ dims }) => dims.some(Number.isNaN));
+  if (open) return { ok: false, message: `its cache input ${open.input} does not say how wide it is, and neither does the configuration (num_key_value_heads, head_dim); export it with fixed sizes` };
   const rest = {
     attentionMask: named('attention_mask'), positionIds: named('position_ids'),
     useCacheBranch: named('use_cache_branch'), logitsToKeep: named('num_logits_to_keep', 'logits_to_keep'),
@@ -85,16 +87,15 @@ function cacheEntry(input: ValueInfo, graph: Graph, sizes: CacheSizes): CacheEnt
   return [{ input: input.name, output: output.name, layer, part, type: input.type, dims: cacheDims(input, sizes) }];
 }
 
-/** Where an export leaves all dimensions open, their places say what they are: [(2,) batch, heads, past, head size]. */
+/** Where an export leaves all dimensions open, their places say what they are: [(2,) batch, heads, past, head size]; NaN: a width that nothing states. */
 function cacheDims({ dims }: ValueInfo, { keyValueHeads, headSize }: CacheSizes): readonly (number | 'batch' | 'past')[] {
   const offset = dims.length === 5 ? 1 : 0;
   return dims.map((dim, axis) => {
     if (typeof dim === 'number') return dim;
     const place = axis - offset;
     if (place === 0 || /batch/.test(dim)) return 'batch';
-    if (place === 1 && dims.length >= 4 && keyValueHeads !== undefined) return keyValueHeads;
-    if (place === 3 && headSize !== undefined) return headSize;
-    return 'past';
+    if (place === 1 && dims.length >= 4) return keyValueHeads ?? Number.NaN;
+    return place === 3 ? (headSize ?? Number.NaN) : 'past';
   });
 }
 

@@ -97,6 +97,19 @@ describe('model files', () => {
     assert.deepEqual(await runEdit(file.graph, file, feeds), await runEdit(small, file, feeds));
   });
 
+  it('need relative locations below the data folder, links followed: the runtime refuses the others', async () => {
+    const data = place(Buffer.alloc(5120));
+    mkdirSync(path.join(folder, 'linked'));
+    symlinkSync(data, path.join(folder, 'linked/data'));
+    const run = (location: string, dataFolder: string): ReturnType<typeof runEdit> =>
+      runEdit(lookup(external([40, 32], { location }), floats([32, 24], () => 1)), { dataFolder, dataBytes: 0 }, { row: integers('int64', [1], [3]) });
+    assert.equal((await run(path.basename(data), folder))['y']?.data.length, 24);
+    assert.equal((await run(path.relative('/', data), '/'))['y']?.data.length, 24);
+    await assert.rejects(run(data, folder), /Absolute path not allowed/);
+    await assert.rejects(run(`../${path.basename(data)}`, path.join(folder, 'linked')), /escapes/);
+    await assert.rejects(run('data', path.join(folder, 'linked')), /escapes/);
+  });
+
   it('over 2 GB with the weights inside open and run, a few rows of them touched', async () => {
     const rows = (2.5 * GIB) / 128;
     const file = path.join(folder, 'large.onnx');
