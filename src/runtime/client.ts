@@ -2,13 +2,22 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { LastWords, startFailure } from './hostFailure.ts';
+import { modelBytes } from './modelSize.ts';
 import type { HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, SessionOptions } from './protocol.ts';
+import { explained } from './runtimeMessages.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancelledError } from '../shared/cancellation.ts';
 
 /** The host process ended while it was working. The call may be made again: the host restarts by itself. */
 export class HostDiedError extends Error {
-  override readonly name = 'HostDiedError';
+  override readonly name: string = 'HostDiedError';
+}
+
+/** The host process ended before it was ready: something is missing, and another attempt would end likewise. */
+export class HostStartError extends HostDiedError {
+  override readonly name = 'HostStartError';
 }
 
 /** The runtime refused a model or a run. */
@@ -48,14 +57,16 @@ type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 const RESTARTS_PER_MINUTE = 3;
 /** Attempts at one piece of work before a dying host is given up. */
 const ATTEMPTS = 3;
-const KEPT_STDERR_LINES = 20;
 
 export class ModelHost {
   private child: ChildProcess | null = null;
   private readonly pending = new Map<number, Pending>();
   private readonly sessions = new Map<string, Session>();
   private readonly deaths: number[] = [];
-  private stderr: string[] = [];
+  private words = new LastWords(null);
+  /** The present process has said that it takes requests. */
+  private ready = false;
+  private lastFailure: HostDiedError | null = null;
   private nextId = 1;
   private nextSession = 1;
   private disposed = false;
@@ -96,8 +107,8 @@ export class ModelHost {
     const key = sessionKey(model, complete);
     const known = this.sessions.get(key);
     if (known) return known.share();
-    this.checkBudget(model instanceof Uint8Array ? model.byteLength : 0);
     const session = new Session(this, this.nextSession++, key, model, complete);
+    this.checkBudget(session.bytes);
     this.sessions.set(key, session);
     try {
       await session.open();
@@ -112,9 +123,10 @@ export class ModelHost {
     const budget = this.options.memoryBudgetBytes ?? 8 * 2 ** 30;
     const used = [...this.sessions.values()].reduce((sum, session) => sum + session.bytes, 0);
     if (used + wanted <= budget) return;
-    const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+    const open = [...this.sessions.values()].map(({ name, bytes }) => `${name} ${sizeText(bytes)}`);
+    const inUse = open.length === 0 ? 'no other is open' : `${sizeText(used)} are in use (${open.join(', ')})`;
     throw new RuntimeError(
-      `The model needs ${mib(wanted)}, ${mib(used)} are in use and the memory budget is ${mib(budget)}. Close a model or raise the budget.`,
+      `The model needs at least ${sizeText(wanted)}, ${inUse}, and the memory budget is ${sizeText(budget)}. Close a model, use a smaller variant (q4, int8), or raise the budget.`,
     );
   }
 
@@ -130,16 +142,17 @@ export class ModelHost {
     const id = this.nextId++;
     const reply = await new Promise<HostReply>((resolve, reject) => {
       this.pending.set(id, { resolve, reject });
+      // While somebody waits, the process's end must be waited for as well: nothing else would tell it.
+      child.ref();
       child.channel?.ref();
       child.send({ ...message, id } as HostRequest, (error) => {
-        if (!error || !this.pending.delete(id)) return;
+        if (!error || !this.pending.has(id)) return;
         // A killed process refuses messages before its exit is told: the next request must start another.
         child.kill('SIGKILL');
-        this.onExit(child, child.exitCode, child.signalCode ?? 'SIGKILL');
-        reject(new HostDiedError(`The model host could not be reached: ${error.message}`));
+        this.onExit(child, child.exitCode === null ? `by signal ${child.signalCode ?? 'SIGKILL'}` : `with code ${child.exitCode}`);
       });
     });
-    if (reply.type === 'failed') throw new RuntimeError(reply.message);
+    if (reply.type === 'failed') throw new RuntimeError(explained(reply.message));
     return reply;
   }
 
@@ -148,6 +161,8 @@ export class ModelHost {
     const { child } = this;
     this.child = null;
     child?.removeAllListeners('exit');
+    child?.unref();
+    child?.channel?.unref();
     child?.kill('SIGKILL');
     this.rejectAll(reason);
   }
@@ -174,16 +189,24 @@ export class ModelHost {
     });
     this.child = child;
     this.generation++;
-    this.stderr = [];
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => this.keepStderr(text));
+    this.ready = false;
+    this.words = new LastWords(child.stderr);
     child.on('message', (reply: HostReply) => {
+      this.ready ||= this.child === child;
       const waiting = this.pending.get(reply.id);
       this.pending.delete(reply.id);
-      if (this.pending.size === 0) child.channel?.unref();
+      if (this.pending.size === 0) {
+        child.unref();
+        child.channel?.unref();
+      }
       waiting?.resolve(reply);
     });
-    child.on('exit', (code, signal) => this.onExit(child, code, signal));
-    child.on('error', (error) => this.options.log?.(`model host: ${error.message}`));
+    child.on('exit', (code, signal) => this.onExit(child, signal ? `by signal ${signal}` : `with code ${code ?? 'unknown'}`));
+    child.on('error', (error) => {
+      this.options.log?.(`model host: ${error.message}`);
+      // Where no process came to be, no exit is told either.
+      if (child.pid === undefined) this.onExit(child, `at once (${error.message})`);
+    });
     // An idle host must not keep its parent alive; a pending request does.
     child.unref();
     child.channel?.unref();
@@ -194,35 +217,44 @@ export class ModelHost {
     const now = Date.now();
     const recent = this.deaths.filter((at) => now - at < 60_000);
     if (recent.length <= RESTARTS_PER_MINUTE) return;
-    throw new HostDiedError(
-      `The model host ended ${recent.length} times within a minute and is not started again. Last words: ${this.lastWords()}`,
-    );
+    const { lastFailure: last } = this;
+    const message = `The model host ended ${recent.length} times within a minute and is not started again. ${last?.message ?? ''}`.trim();
+    throw last instanceof HostStartError ? new HostStartError(message) : new HostDiedError(message);
   }
 
-  private onExit(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
+  private onExit(child: ChildProcess, how: string): void {
     if (this.child !== child) return;
     this.child = null;
     this.deaths.push(Date.now());
-    const how = signal ? `by signal ${signal}` : `with code ${code ?? 'unknown'}`;
-    this.options.log?.(`model host ended ${how}: ${this.lastWords()}`);
-    this.rejectAll(new HostDiedError(`The model host ended ${how} while it was working; try again. ${this.lastWords()}`.trim()));
+    const { words, ready } = this;
+    const waiting = this.takePending();
+    void words.complete().then(() => {
+      const error = this.failure(how, ready, words.text);
+      this.lastFailure = error;
+      this.options.log?.(`model host ended ${how}: ${words.text}`);
+      for (const { reject } of waiting) reject(error);
+    });
   }
 
-  private keepStderr(text: string): void {
-    this.stderr.push(...text.split('\n').filter((line) => line.trim() !== ''));
-    this.stderr = this.stderr.slice(-KEPT_STDERR_LINES);
+  private failure(how: string, ready: boolean, words: string): HostDiedError {
+    if (ready) return new HostDiedError(`The model host ended ${how} while it was working; try again. ${words}`.trim());
+    // A signal comes from outside, or from a crash that may not come again.
+    if (how.startsWith('by signal')) return new HostDiedError(`The model host ended ${how} while it was starting; try again. ${words}`.trim());
+    return new HostStartError(startFailure(this.options.hostPath, how, words));
   }
 
-  private lastWords(): string {
-    return this.stderr.slice(-3).join(' ');
+  private takePending(): readonly Pending[] {
+    const waiting = [...this.pending.values()];
+    this.pending.clear();
+    return waiting;
   }
 
   private rejectAll(error: Error): void {
-    const waiting = [...this.pending.values()];
-    this.pending.clear();
-    for (const { reject } of waiting) reject(error);
+    for (const { reject } of this.takePending()) reject(error);
   }
 }
+
+const sizeText = (bytes: number): string => (bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`);
 
 /** Does a piece of work again if the host dies under it; the work must start from its beginning each time. @throws HostDiedError */
 export async function survivingDeaths<T>(work: () => Promise<T>): Promise<T> {
@@ -230,7 +262,7 @@ export async function survivingDeaths<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof HostDiedError) || attempt >= ATTEMPTS) throw error;
+      if (!(error instanceof HostDiedError) || error instanceof HostStartError || attempt >= ATTEMPTS) throw error;
     }
   }
 }
@@ -240,6 +272,8 @@ export class Session {
   private openIn = -1;
   private opening: Promise<void> | null = null;
   private shares = 1;
+  /** What the model needs at least: with its files of weights, as they were when it was opened. */
+  readonly bytes: number;
   inputNames: readonly string[] = [];
   outputNames: readonly string[] = [];
 
@@ -249,10 +283,13 @@ export class Session {
     private readonly key: string,
     private readonly model: Uint8Array | { readonly path: string },
     readonly options: SessionOptions,
-  ) {}
+  ) {
+    this.bytes = modelBytes(model);
+  }
 
-  get bytes(): number {
-    return this.model instanceof Uint8Array ? this.model.byteLength : 0;
+  /** For messages. */
+  get name(): string {
+    return this.model instanceof Uint8Array ? `graph ${this.id}` : path.basename(this.model.path);
   }
 
   get provider(): Provider {

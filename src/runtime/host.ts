@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import * as ort from 'onnxruntime-node';
 import type { HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, SessionOptions } from './protocol.ts';
+import { unsafeOutput } from './runtimeMessages.ts';
 
 const sessions = new Map<number, ort.InferenceSession>();
 
@@ -12,6 +13,7 @@ async function answer(request: HostRequest): Promise<HostReply> {
     case 'create': {
       const session = await create(request.model, request.options);
       sessions.set(request.session, session);
+      await refuseUnsafeOutputs(request.session, session);
       return { type: 'created', id, inputs: session.inputNames, outputs: session.outputNames };
     }
     case 'run':
@@ -25,6 +27,14 @@ async function answer(request: HostRequest): Promise<HostReply> {
     case 'backends':
       return { type: 'backends', id, backends: ort.listSupportedBackends(), version: runtimeVersion() };
   }
+}
+
+async function refuseUnsafeOutputs(id: number, session: ort.InferenceSession): Promise<void> {
+  const message = unsafeOutput(session.outputMetadata);
+  if (message === null) return;
+  sessions.delete(id);
+  await session.release();
+  throw new Error(message);
 }
 
 function opened(id: number): ort.InferenceSession {
@@ -107,3 +117,5 @@ process.on('message', (request: HostRequest) => {
 
 // Without a parent nobody can ask for anything.
 process.on('disconnect', () => process.exit(0));
+
+process.send?.({ type: 'ready', id: 0 } satisfies HostReply);

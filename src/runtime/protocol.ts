@@ -108,4 +108,10 @@ export interface FailedReply {
   readonly message: string;
 }
 
-export type HostReply = CreatedReply | RanReply | IteratedReply | ReleasedReply | BackendsReply | FailedReply;
+/** The host takes requests; said once, unasked. */
+export interface ReadyReply {
+  readonly type: 'ready';
+  readonly id: 0;
+}
+
+export type HostReply = ReadyReply | CreatedReply | RanReply | IteratedReply | ReleasedReply | BackendsReply | FailedReply;
