@@ -55,6 +55,7 @@ export default tseslint.config(
       'no-restricted-syntax': [
         'error',
         { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
+        { selector: 'CallExpression[callee.property.name="getData"]', message: 'Reading a GPU tensor aborts the native runtime: ask for an output on the CPU.' },
         { selector: 'CallExpression[callee.object.name="Math"][callee.property.name="random"]', message: 'Pass a seeded Random in.' },
       ],
       eqeqeq: 'error',

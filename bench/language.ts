@@ -79,21 +79,25 @@ function measure(service: string, run: Service, text: string): Row {
   return { service, warm: again, afterEdit };
 }
 
+type WorkerRow = 'inspect' | 'hover' | 'values';
+
 /** The whole way of a hover's value: to the worker process, traced and evaluated there, and back. */
 async function measureWorker(text: string): Promise<Row[]> {
   execFileSync(process.execPath, ['esbuild.mjs'], { stdio: 'inherit' });
   const worker = new RemoteWorker(fileURLToPath(new URL('../dist/worker.cjs', import.meta.url)), (line) => console.error(line));
   const random = new Random(7);
   const places = openLanguageFile({ path, text });
-  const ask = async (now: string, type: 'inspect' | 'values'): Promise<number> => {
+  const ask = async (now: string, asked: WorkerRow): Promise<number> => {
     const file = { path, text: now, dialect: 'rasp' as const };
     const offset = placeIn(places, random);
     const start = performance.now();
-    await worker.call(type === 'inspect' ? { type, file, offset } : { type, file, start: offset, end: offset + 2000 });
+    const reply = worker.call(asked === 'values' ? { type: asked, file, start: offset, end: offset + 2000 } : { type: 'inspect', file, offset });
+    if (asked === 'hover') toldAt(now === text ? places : openLanguageFile({ path, text: now }), offset);
+    await reply;
     return performance.now() - start;
   };
   const rows: Row[] = [];
-  for (const [service, type] of [['value for a hover (worker)', 'inspect'], ['values for inlay hints (worker)', 'values']] as const) {
+  for (const [service, type] of [['value for a hover (worker)', 'inspect'], ['hover: text, and value (worker)', 'hover'], ['values for inlay hints (worker)', 'values']] as const) {
     for (let i = 0; i < 5; i++) await ask(edited(text, random, i), type);
     await ask(text, type);
     const again: number[] = [];

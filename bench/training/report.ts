@@ -62,7 +62,7 @@ export interface Summary {
   readonly below: readonly string[];
 }
 
-const PRODUCT = 'GradLens';
+export const PRODUCT = 'GradLens';
 const ONE_THREAD = 'GradLens, 1 thread';
 export const TARGET = 1.3;
 
@@ -137,7 +137,7 @@ export function markdown({ machine, torch, kernels, load, settings, wanted, summ
     `**Geometric mean of torch : ${PRODUCT}, with torch's fastest setting of each shape (bold): ${summary.ratio.toFixed(2)}; lowest and highest of the ${settings.rounds} rounds ${summary.rounds.map((ratio) => ratio.toFixed(2)).join(' – ')}.** ${summary.below.length === 0 ? `Every shape reaches ${TARGET}.` : `Below ${TARGET}: ${summary.below.join(', ')}.`}`,
     `By processor time, which other work on the machine changes less, torch's most frugal setting : ${PRODUCT}: ${summary.cpu.product.toFixed(2)}; : ${ONE_THREAD}: ${summary.cpu.oneThread.toFixed(2)} (geometric means).`,
     settings.torch.length < torchSettings.length ? `Settings of torch that took no part: ${torchSettings.map(({ name }) => name).filter((name) => !settings.torch.includes(name)).join(', ')}.` : '',
-    `Control (“gap”): how far the losses of the first 20 steps, from the same weights on the same batches, are off those of torch in float64, relative to the loss; ours / torch in float32. Where ours are off by more than 1e-3 at any step, and by more than ten times what torch's are at worst (within the first 5 steps: in those), there is no report.`,
+    `Control (“gap”): how far the losses of the first 20 steps (ours as the product runs them), from the same weights on the same batches, are off those of torch in float64, relative to the loss; ours / torch in float32. Where ours are off by more than 1e-3 at any step, and by more than ten times what torch's are at worst (within the first 5 steps: in those), there is no report.`,
     '',
     table([
       ['program', 'batch', 'parameters', 'd_model', 'layers', 'heads', 'key', 'hidden', ...names, 'torch : ours', 'rounds', 'gap'],

@@ -2,13 +2,22 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { LastWords, startFailure } from './hostFailure.ts';
+import { modelBytes } from './modelSize.ts';
 import type { CacheUse, CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, RunRequest, SessionOptions, Slot } from './protocol.ts';
+import { explained } from './runtimeMessages.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancelledError } from '../shared/cancellation.ts';
 
 /** The host process ended while it was working. The call may be made again: the host restarts by itself. */
 export class HostDiedError extends Error {
-  override readonly name = 'HostDiedError';
+  override readonly name: string = 'HostDiedError';
+}
+
+/** The host process ended before it was ready: something is missing, and another attempt would end likewise. */
+export class HostStartError extends HostDiedError {
+  override readonly name = 'HostStartError';
 }
 
 /** The run needs a cache that a host took with it when it died: what the cache was made from must be run again. */
@@ -66,14 +75,16 @@ type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 const RESTARTS_PER_MINUTE = 3;
 /** Attempts at one piece of work before a dying host is given up. */
 const ATTEMPTS = 3;
-const KEPT_STDERR_LINES = 20;
 
 export class ModelHost {
   private child: ChildProcess | null = null;
   private readonly pending = new Map<number, Pending>();
   private readonly sessions = new Map<string, Session>();
   private readonly deaths: number[] = [];
-  private stderr: string[] = [];
+  private words = new LastWords(null);
+  /** The present process has said that it takes requests. */
+  private ready = false;
+  private lastFailure: HostDiedError | null = null;
   private nextId = 1;
   private nextSession = 1;
   private nextCache = 1;
@@ -115,8 +126,8 @@ export class ModelHost {
     const key = sessionKey(model, complete);
     const known = this.sessions.get(key);
     if (known) return known.share();
-    this.checkBudget(bytesOf(model));
     const session = new Session(this, this.nextSession++, key, model, complete);
+    this.checkBudget(session.bytes);
     this.sessions.set(key, session);
     try {
       await session.open();
@@ -131,9 +142,10 @@ export class ModelHost {
     const budget = this.options.memoryBudgetBytes ?? 8 * 2 ** 30;
     const used = [...this.sessions.values()].reduce((sum, session) => sum + session.bytes, 0);
     if (used + wanted <= budget) return;
-    const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+    const open = [...this.sessions.values()].map(({ name, bytes }) => `${name} ${sizeText(bytes)}`);
+    const inUse = open.length === 0 ? 'no other is open' : `${sizeText(used)} are in use (${open.join(', ')})`;
     throw new RuntimeError(
-      `The model needs ${mib(wanted)}, ${mib(used)} are in use and the memory budget is ${mib(budget)}. Close a model or raise the budget.`,
+      `The model needs at least ${sizeText(wanted)}, ${inUse}, and the memory budget is ${sizeText(budget)}. Close a model, use a smaller variant (q4, int8), or raise the budget.`,
     );
   }
 
@@ -151,15 +163,14 @@ export class ModelHost {
       this.pending.set(id, { resolve, reject });
       keepAlive(child, true);
       child.send({ ...message, id } as HostRequest, (error) => {
-        if (!error || !this.pending.delete(id)) return;
+        if (!error || !this.pending.has(id)) return;
         // A killed process refuses messages before its exit is told: the next request must start another.
         child.kill('SIGKILL');
-        this.onExit(child, child.exitCode, child.signalCode ?? 'SIGKILL');
-        reject(new HostDiedError(`The model host could not be reached: ${error.message}`));
+        this.onExit(child, child.exitCode === null ? `by signal ${child.signalCode ?? 'SIGKILL'}` : `with code ${child.exitCode}`);
       });
     });
     if (reply.type !== 'failed') return reply;
-    throw reply.cacheLost ? new CacheLostError(reply.message) : new RuntimeError(reply.message);
+    throw reply.cacheLost ? new CacheLostError(reply.message) : new RuntimeError(explained(reply.message));
   }
 
   /** The number of a cache that no other run uses. */
@@ -177,6 +188,7 @@ export class ModelHost {
     const { child } = this;
     this.child = null;
     child?.removeAllListeners('exit');
+    if (child) keepAlive(child, false);
     child?.kill('SIGKILL');
     this.rejectAll(reason);
   }
@@ -203,16 +215,21 @@ export class ModelHost {
     });
     this.child = child;
     this.generation++;
-    this.stderr = [];
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => this.keepStderr(text));
+    this.ready = false;
+    this.words = new LastWords(child.stderr);
     child.on('message', (reply: HostReply) => {
+      this.ready ||= this.child === child;
       const waiting = this.pending.get(reply.id);
       this.pending.delete(reply.id);
       if (this.pending.size === 0) keepAlive(child, false);
       waiting?.resolve(reply);
     });
-    child.on('exit', (code, signal) => this.onExit(child, code, signal));
-    child.on('error', (error) => this.options.log?.(`model host: ${error.message}`));
+    child.on('exit', (code, signal) => this.onExit(child, signal ? `by signal ${signal}` : `with code ${code ?? 'unknown'}`));
+    child.on('error', (error) => {
+      this.options.log?.(`model host: ${error.message}`);
+      // Where no process came to be, no exit is told either.
+      if (child.pid === undefined) this.onExit(child, `at once (${error.message})`);
+    });
     keepAlive(child, false);
     return child;
   }
@@ -221,37 +238,44 @@ export class ModelHost {
     const now = Date.now();
     const recent = this.deaths.filter((at) => now - at < 60_000);
     if (recent.length <= RESTARTS_PER_MINUTE) return;
-    throw new HostDiedError(
-      `The model host ended ${recent.length} times within a minute and is not started again. Last words: ${this.lastWords()}`,
-    );
+    const { lastFailure: last } = this;
+    const message = `The model host ended ${recent.length} times within a minute and is not started again. ${last?.message ?? ''}`.trim();
+    throw last instanceof HostStartError ? new HostStartError(message) : new HostDiedError(message);
   }
 
-  private onExit(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
+  private onExit(child: ChildProcess, how: string): void {
     if (this.child !== child) return;
     this.child = null;
     this.deaths.push(Date.now());
-    const how = signal ? `by signal ${signal}` : `with code ${code ?? 'unknown'}`;
-    this.options.log?.(`model host ended ${how}: ${this.lastWords()}`);
-    this.rejectAll(new HostDiedError(`The model host ended ${how} while it was working; try again. ${this.lastWords()}`.trim()));
+    const { words, ready } = this;
+    const waiting = this.takePending();
+    void words.complete().then(() => {
+      const error = this.failure(how, ready, words.text);
+      this.lastFailure = error;
+      this.options.log?.(`model host ended ${how}: ${words.text}`);
+      for (const { reject } of waiting) reject(error);
+    });
   }
 
-  private keepStderr(text: string): void {
-    this.stderr.push(...text.split('\n').filter((line) => line.trim() !== ''));
-    this.stderr = this.stderr.slice(-KEPT_STDERR_LINES);
+  private failure(how: string, ready: boolean, words: string): HostDiedError {
+    if (ready) return new HostDiedError(`The model host ended ${how} while it was working; try again. ${words}`.trim());
+    // A signal comes from outside, or from a crash that may not come again.
+    if (how.startsWith('by signal')) return new HostDiedError(`The model host ended ${how} while it was starting; try again. ${words}`.trim());
+    return new HostStartError(startFailure(this.options.hostPath, how, words));
   }
 
-  /** The error that it printed, or its last lines. */
-  private lastWords(): string {
-    const error = this.stderr.findLast((line) => /^\s*(\w*Error\b|.*cannot open shared object)/.test(line));
-    return error?.trim() ?? this.stderr.slice(-3).join(' ');
+  private takePending(): readonly Pending[] {
+    const waiting = [...this.pending.values()];
+    this.pending.clear();
+    return waiting;
   }
 
   private rejectAll(error: Error): void {
-    const waiting = [...this.pending.values()];
-    this.pending.clear();
-    for (const { reject } of waiting) reject(error);
+    for (const { reject } of this.takePending()) reject(error);
   }
 }
+
+const sizeText = (bytes: number): string => (bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`);
 
 /** An idle host must not keep its parent alive; a pending request does, to its answer or to the exit of the host. */
 function keepAlive(child: ChildProcess, needed: boolean): void {
@@ -267,7 +291,7 @@ export async function survivingDeaths<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof HostDiedError) || attempt >= ATTEMPTS) throw error;
+      if (!(error instanceof HostDiedError) || error instanceof HostStartError || attempt >= ATTEMPTS) throw error;
     }
   }
 }
@@ -277,6 +301,8 @@ export class Session {
   private openIn = -1;
   private opening: Promise<void> | null = null;
   private shares = 1;
+  /** What the model needs at least: with its files of weights, as they were when it was opened. */
+  readonly bytes: number;
   inputs: readonly Slot[] = [];
   outputs: readonly Slot[] = [];
 
@@ -286,10 +312,13 @@ export class Session {
     private readonly key: string,
     readonly model: ModelSource,
     readonly options: SessionOptions,
-  ) {}
+  ) {
+    this.bytes = bytesOf(model);
+  }
 
-  get bytes(): number {
-    return bytesOf(this.model);
+  /** For messages. */
+  get name(): string {
+    return 'path' in this.model ? path.basename(this.model.path) : `graph ${this.id}`;
   }
 
   get provider(): Provider {
@@ -364,10 +393,7 @@ function requested(model: ModelSource): Pick<CreateRequest, 'model' | 'dataFolde
   return 'path' in model ? { model: model.path } : { model: model.graph, dataFolder: model.dataFolder };
 }
 
-function bytesOf(model: ModelSource): number {
-  if (model instanceof Uint8Array) return model.byteLength;
-  return 'path' in model ? 0 : model.graph.byteLength + model.dataBytes;
-}
+const bytesOf = (model: ModelSource): number => ('graph' in model ? model.graph.byteLength + model.dataBytes : modelBytes(model));
 
 function sessionKey(model: ModelSource, options: SessionOptions): string {
   const hash = createHash('sha256');

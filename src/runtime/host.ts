@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import * as ort from 'onnxruntime-node';
 import type { CacheUse, CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, RunRequest, Slot } from './protocol.ts';
+import { unsafeOutput } from './runtimeMessages.ts';
 
 const sessions = new Map<number, ort.InferenceSession>();
 const caches = new Map<number, Readonly<Tensors>>();
@@ -15,6 +16,7 @@ async function answer(request: HostRequest): Promise<HostReply> {
     case 'create': {
       const session = await create(request);
       sessions.set(request.session, session);
+      await refuseUnsafeOutputs(request.session, session);
       return { type: 'created', id, inputs: session.inputMetadata.map(slot), outputs: session.outputMetadata.map(slot) };
     }
     case 'run':
@@ -31,6 +33,14 @@ async function answer(request: HostRequest): Promise<HostReply> {
     case 'backends':
       return { type: 'backends', id, backends: ort.listSupportedBackends(), version: runtimeVersion() };
   }
+}
+
+async function refuseUnsafeOutputs(id: number, session: ort.InferenceSession): Promise<void> {
+  const message = unsafeOutput(session.outputMetadata);
+  if (message === null) return;
+  sessions.delete(id);
+  await session.release();
+  throw new Error(message);
 }
 
 function opened(id: number): ort.InferenceSession {
@@ -136,3 +146,5 @@ process.on('message', (request: HostRequest) => {
 
 // Without a parent nobody can ask for anything.
 process.on('disconnect', () => process.exit(0));
+
+process.send?.({ type: 'ready', id: 0 } satisfies HostReply);

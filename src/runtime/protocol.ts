@@ -145,4 +145,10 @@ export interface FailedReply {
   readonly cacheLost?: true;
 }
 
-export type HostReply = CreatedReply | RanReply | IteratedReply | ReleasedReply | ForgottenReply | BackendsReply | FailedReply;
+/** The host takes requests; said once, unasked. */
+export interface ReadyReply {
+  readonly type: 'ready';
+  readonly id: 0;
+}
+
+export type HostReply = ReadyReply | CreatedReply | RanReply | IteratedReply | ReleasedReply | ForgottenReply | BackendsReply | FailedReply;

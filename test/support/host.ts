@@ -35,9 +35,6 @@ export const builtWorker = (name = 'worker.cjs'): string => builtScript('src/rep
 /** A process that leads a repair, for a test that kills it. */
 export const builtLeader = (): string => builtScript('test/support/leadingProcess.ts', 'parallel-leader.cjs');
 
-/** A process that asks a host for a session and prints the error. */
-export const builtHostUser = (): string => builtScript('test/support/hostUser.ts', 'host-user.cjs');
-
 /** The command line as the build makes it. */
 export const builtCli = (): string => builtScript('src/cli.ts', 'models-cli.cjs');
 

@@ -77,6 +77,12 @@ async function gradient({ by, feeds }: Question, plain: Graph): Promise<Float32A
   return result[`grad/${by}`]?.data as Float32Array;
 }
 
+/** Asserts that the model computes the same with its fused operators as without. */
+async function sameLoss({ graph, feeds }: Question, plain: Graph): Promise<void> {
+  const [fused, expanded] = await Promise.all([graph, plain].map(async (form) => Number((await execute(encodeGraph(form), feeds[0]))['loss']?.data[0])));
+  assert.ok(Math.abs((fused ?? Number.NaN) - (expanded ?? Number.NaN)) <= 1e-5 * Math.max(1, Math.abs(fused ?? 0)), `the loss is ${fused}, and ${expanded} without fused operators`);
+}
+
 const STEP = 1e-5;
 
 /** Asserts the gradient along coordinate axes and random directions, to 1e-5 of its norm, in float64. */
@@ -117,6 +123,7 @@ describe('the gradient of a GPT-2 of fused operators', function () {
     const question = gptQuestion();
     const plain = await unfused(question);
     assert.ok(plain.nodes.every(({ domain }) => domain === ''), 'no fused operator is left');
+    await sameLoss(question, plain);
     await agreesWithDifferences(question, plain, await gradient(question, plain));
   });
 });
@@ -181,6 +188,7 @@ describe('the gradient of a Llama of fused operators', function () {
       const question = llamaQuestion('model_fused_rotemb.onnx', '/model/embed_tokens/Gather/output_0', sizes);
       const plain = await unfused(question);
       assert.ok(plain.nodes.every(({ domain }) => domain === ''), 'no fused operator is left');
+      await sameLoss(question, plain);
       const found = await gradient(question, plain);
       await agreesWithDifferences(question, plain, found);
       const reference = llamaQuestion('model.onnx', '/model/embed_tokens/Gather_output_0', sizes);

@@ -15,9 +15,11 @@ export function registerHover(files: RaspFiles, services: Services): vscode.Disp
       const dialect = dialectOfDocument(document);
       if (!dialect) return null;
       const offset = document.offsetAt(position);
+      // The value is computed in another process while the text is read here.
+      const inspected = inspectedAt(document, offset, services);
       const told = dialect === 'rasp' ? toldAt(files.of(document), offset) : null;
       if (dialect === 'rasp' && !told) return null;
-      const value = await inspectedAt(document, offset, services);
+      const value = await inspected;
       const range = told?.range ?? (value ? { start: value.start, end: value.end } : null);
       if (!range) return null;
       const place = rangeOf(document, { file: '', ...range });

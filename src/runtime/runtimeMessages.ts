@@ -1,0 +1,27 @@
+// What the native runtime's refusals mean, and what to do about them.
+
+const typeNames: Readonly<Record<string, string>> = { 14: 'complex64', 15: 'complex128', 16: 'bfloat16', 17: 'float8', 18: 'float8', 19: 'float8', 20: 'float8', 21: 'uint4', 22: 'int4', 23: 'float4' };
+
+const refusals: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[] = [
+  [/Unsupported data type: (\d+)/, ([, code = '']) => `The model has an input or output of type ${typeNames[code] ?? code}, which the runtime cannot pass. Use a variant whose inputs and outputs are float32 or float16; weights inside may keep their type.`],
+  [/Absolute path not allowed for external data/, () => 'The model names the file of its weights by an absolute path, which is refused. Put that file beside the model, and name it by its file name alone.'],
+  [/External data path escapes model directory[^"]*"([^"]*)"/, ([, file = '']) => `The model names a file of weights outside its own folder (${file}), which is refused. Put that file beside the model, and name it by its file name alone.`],
+  [/External data path does not exist: "([^"]*)"/, ([, file = '']) => `The file of weights ${file} is missing. Put it beside the model, or download the model again.`],
+  [/Protobuf parsing failed/, () => 'The file is no ONNX model, or is damaged. Download it again.'],
+  [/bad_alloc|bad allocation|failed to allocate memory|out of memory/i, () => 'There is not enough memory for the model. Close other models, or use a smaller variant (q4, int8).'],
+];
+
+/** The runtime's message with what it means before it, where that is known. */
+export function explained(message: string): string {
+  for (const [pattern, meaning] of refusals) {
+    const match = pattern.exec(message);
+    if (match) return `${meaning(match)} (${message})`;
+  }
+  return message;
+}
+
+/** Why a model with these outputs must not be run: reading a 4-bit tensor aborts the runtime's process. Null if it may. */
+export function unsafeOutput(outputs: readonly { readonly name: string; readonly isTensor: boolean; readonly type?: string }[]): string | null {
+  const unsafe = outputs.find(({ isTensor, type }) => isTensor && (type === 'int4' || type === 'uint4'));
+  return unsafe ? `The model's output ${unsafe.name} is of type ${unsafe.type ?? ''}, which the runtime cannot give back. End the graph with a Cast to int8 or float32.` : null;
+}
