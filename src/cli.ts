@@ -5,6 +5,7 @@ import path from 'node:path';
 import { check } from './cli/check.ts';
 import { compile } from './cli/compile.ts';
 import { generateText } from './cli/generate.ts';
+import { modelsList, modelsSites } from './cli/models.ts';
 import { modelsDownload } from './cli/modelsDownload.ts';
 import type { Environment, ExitCode, Outcome } from './cli/outcome.ts';
 import { providers } from './cli/providers.ts';
@@ -19,8 +20,10 @@ type Command = (args: ParsedArguments, environment: Environment) => Outcome | Pr
 
 const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, generate: generateText, models, providers: (_args, environment) => providers(environment) };
 
-function models(args: ParsedArguments, environment: Environment): Promise<Outcome> {
+function models(args: ParsedArguments, environment: Environment): Outcome | Promise<Outcome> {
   const [action, ...positionals] = args.positionals;
+  if (action === 'list') return modelsList({ ...args, positionals });
+  if (action === 'sites') return modelsSites({ ...args, positionals });
   if (action === 'download') return modelsDownload({ ...args, positionals }, environment);
   throw new UsageError(`${action === undefined ? 'What about models?' : `gradlens models cannot “${action}”.`} Use: gradlens models ${commands.models.arguments}`);
 }

@@ -88,11 +88,11 @@ export const commands = {
     flags: { chat: 'the prompt is a user\'s message, put into the model\'s chat template', 'no-cache': 'runs the whole text again for each token' },
   },
   models: {
-    arguments: 'download <owner/name>',
-    purpose: 'brings a language model from the Hub (HF_ENDPOINT, HF_TOKEN) into a folder',
+    arguments: 'list [FOLDER…] | sites <model> | download <owner/name>',
+    purpose: 'lists language models, shows where one\'s residual stream is read and written, or brings one from the Hub (HF_ENDPOINT, HF_TOKEN)',
     options: {
       revision: { value: 'REVISION', purpose: 'branch, tag or commit; default main' },
-      variant: { value: 'VARIANT', purpose: 'fp32, fp16, q4, q4f16, int8, quantized, …; default: fp32 where there is one, else the smallest' },
+      variant: { value: 'VARIANT', purpose: 'fp32, fp16, q4, q4f16, int8, quantized, …; default: fp32 where there is one, else the smallest (for sites: the file without a suffix)' },
       to: { value: 'DIR', purpose: 'the model\'s folder; default: .gradlens/models/OWNER/NAME in the home folder, or in GRADLENS_MODELS' },
     },
   },

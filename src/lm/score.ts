@@ -34,7 +34,7 @@ export async function scoreContinuations(decoder: Decoder, items: readonly Score
   if (items.some(({ prompt }) => prompt.length === 0)) {
     throw new LanguageModelError({ code: 'unscored', message: 'A continuation cannot be scored without a prompt of at least one token: the first token of a text has no probability.' });
   }
-  const left = padding === 'left' && !(await decoder.needsRightPadding());
+  const left = padding === 'left' && !decoder.needsRightPadding();
   const scores: Score[] = [];
   for (let at = 0; at < items.length;) {
     const batch = items.slice(at, at + fitting(items.slice(at, at + batchSize), decoder.vocabularySize));

@@ -1,7 +1,8 @@
 // A decoder in the model host: its inputs found by name from the model itself, its cache kept beside it.
 import { decodeModel } from '../onnx/decode.ts';
-import { readFile } from 'node:fs/promises';
-import type { ModelHost, Session } from '../runtime/client.ts';
+import { openModelFile } from '../onnx/file.ts';
+import type { GraphNode } from '../onnx/graph.ts';
+import type { ModelHost, ModelSource, Session } from '../runtime/client.ts';
 import type { CacheUse, HostTensor, SessionOptions, Slot, TensorType } from '../runtime/protocol.ts';
 
 export type Feeds = Readonly<Record<string, HostTensor>>;
@@ -48,7 +49,7 @@ const totalLengths = new Set(['total_sequence_length', 'total_seq_len']);
 const keptLogits = new Set(['num_logits_to_keep', 'logits_to_keep']);
 
 export interface DecoderModel {
-  readonly model: Uint8Array | { readonly path: string };
+  readonly model: ModelSource;
   /** `embed_tokens` of models that take `inputs_embeds`. */
   readonly embedding?: Uint8Array | { readonly path: string } | undefined;
   readonly options?: Partial<SessionOptions>;
@@ -107,7 +108,7 @@ function emptyDims({ dims }: Slot, batch: number): number[] {
 export class Decoder {
   private readonly cacheInputs: readonly CacheSlot[];
   private readonly carry: Readonly<Record<string, string>>;
-  private fused: Promise<boolean> | null = null;
+  private fused: boolean | null = null;
 
   constructor(
     readonly host: ModelHost,
@@ -130,7 +131,7 @@ export class Decoder {
   }
 
   /** GroupQueryAttention reads only how many tokens a row has, so padding must come after them. */
-  needsRightPadding(): Promise<boolean> {
+  needsRightPadding(): boolean {
     this.fused ??= hasGroupQueryAttention(this.session.model);
     return this.fused;
   }
@@ -237,9 +238,17 @@ function asFloats({ type, data }: HostTensor): Float32Array {
   return Float32Array.from(data instanceof Uint16Array ? Array.from(data, halfToFloat) : (data as unknown as Float64Array));
 }
 
-async function hasGroupQueryAttention(model: Uint8Array | { readonly path: string }): Promise<boolean> {
-  const bytes = model instanceof Uint8Array ? model : await readFile(model.path);
-  const decoded = decodeModel(bytes, model instanceof Uint8Array ? 'the model' : model.path);
+function hasGroupQueryAttention(model: ModelSource): boolean {
+  const nodes = nodesOf(model);
   // A graph that cannot be read may hold the operator.
-  return !decoded.ok || decoded.graph.nodes.some(({ op }) => op === 'GroupQueryAttention');
+  return !nodes || nodes.some(({ op }) => op === 'GroupQueryAttention');
+}
+
+function nodesOf(model: ModelSource): readonly GraphNode[] | null {
+  if (!(model instanceof Uint8Array) && 'path' in model) {
+    const opened = openModelFile(model.path);
+    return opened.ok ? opened.file.graph.nodes : null;
+  }
+  const decoded = decodeModel(model instanceof Uint8Array ? model : model.graph, 'the model');
+  return decoded.ok ? decoded.graph.nodes : null;
 }

@@ -38,6 +38,9 @@ const bits: Record<TensorType | StoredType, number> = {
   int32: 32, uint32: 32, int64: 64, uint64: 64, bool: 8, int4: 4, uint4: 4,
 };
 
+/** Bytes of a constant of this type and shape; may be beyond what a file can hold. */
+export const byteSize = (type: TensorType | StoredType, dims: readonly number[]): number => Math.ceil((elementCount(dims) * bits[type]) / 8);
+
 /** @throws FormatFault */
 export function readTensor(message: TensorMessage): Initializer {
   const type = typeOfCode(message.dataType, message.name);
@@ -46,7 +49,7 @@ export function readTensor(message: TensorMessage): Initializer {
   if (message.dataLocation === EXTERNAL) {
     return { type, dims, external: Object.fromEntries(message.externalData.map(({ key, value }) => [key, value])) };
   }
-  const expected = Math.ceil((elementCount(dims) * bits[type]) / 8);
+  const expected = byteSize(type, dims);
   // An empty raw field and no other data also stands for a constant without elements.
   const bytes = Object.hasOwn(message, 'rawData') ? message.rawData : bytesOfList(message, type);
   if (bytes.byteLength !== expected) {

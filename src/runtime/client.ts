@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { LastWords, startFailure } from './hostFailure.ts';
 import { modelBytes } from './modelSize.ts';
-import type { CacheUse, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, RunRequest, SessionOptions, Slot } from './protocol.ts';
+import type { CacheUse, CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, RunRequest, SessionOptions, Slot } from './protocol.ts';
 import { explained } from './runtimeMessages.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancelledError } from '../shared/cancellation.ts';
@@ -50,6 +50,17 @@ export interface RunOptions {
   /** Cancelling kills the host: a native run cannot be stopped otherwise. Other sessions reopen by themselves. */
   readonly token?: CancellationToken;
 }
+
+/** A graph whose weights lie in files: what `openModelFile` gives, or an edit of it, encoded. */
+export interface ExternalModel {
+  readonly graph: Uint8Array;
+  /** The folder that the locations of its external data are relative to. */
+  readonly dataFolder: string;
+  /** Bytes of the weights, for the memory budget. */
+  readonly dataBytes: number;
+}
+
+export type ModelSource = Uint8Array | { readonly path: string } | ExternalModel;
 
 interface Pending {
   resolve(reply: HostReply): void;
@@ -110,7 +121,7 @@ export class ModelHost {
    * Opens a model. The same bytes with the same options share one session.
    * @throws RuntimeError if the runtime refuses the model or the memory budget is used up.
    */
-  async createSession(model: Uint8Array | { readonly path: string }, options: Partial<SessionOptions> = {}): Promise<Session> {
+  async createSession(model: ModelSource, options: Partial<SessionOptions> = {}): Promise<Session> {
     const complete: SessionOptions = { provider: options.provider ?? this.provider, optimization: options.optimization ?? 'all', threads: options.threads ?? 0 };
     const key = sessionKey(model, complete);
     const known = this.sessions.get(key);
@@ -299,15 +310,15 @@ export class Session {
     readonly host: ModelHost,
     private readonly id: number,
     private readonly key: string,
-    readonly model: Uint8Array | { readonly path: string },
+    readonly model: ModelSource,
     readonly options: SessionOptions,
   ) {
-    this.bytes = modelBytes(model);
+    this.bytes = bytesOf(model);
   }
 
   /** For messages. */
   get name(): string {
-    return this.model instanceof Uint8Array ? `graph ${this.id}` : path.basename(this.model.path);
+    return 'path' in this.model ? path.basename(this.model.path) : `graph ${this.id}`;
   }
 
   get provider(): Provider {
@@ -369,8 +380,7 @@ export class Session {
   }
 
   private async create(): Promise<void> {
-    const model = this.model instanceof Uint8Array ? this.model : this.model.path;
-    const reply = await this.host.request({ type: 'create', session: this.id, model, options: this.options });
+    const reply = await this.host.request({ type: 'create', session: this.id, ...requested(this.model), options: this.options });
     if (reply.type !== 'created') throw new RangeError(`unexpected reply ${reply.type}`);
     this.openIn = this.host.currentGeneration;
     this.inputs = reply.inputs;
@@ -378,9 +388,17 @@ export class Session {
   }
 }
 
-function sessionKey(model: Uint8Array | { readonly path: string }, options: SessionOptions): string {
+function requested(model: ModelSource): Pick<CreateRequest, 'model' | 'dataFolder'> {
+  if (model instanceof Uint8Array) return { model };
+  return 'path' in model ? { model: model.path } : { model: model.graph, dataFolder: model.dataFolder };
+}
+
+const bytesOf = (model: ModelSource): number => ('graph' in model ? model.graph.byteLength + model.dataBytes : modelBytes(model));
+
+function sessionKey(model: ModelSource, options: SessionOptions): string {
   const hash = createHash('sha256');
   if (model instanceof Uint8Array) hash.update(model);
-  else hash.update(`path:${model.path}`);
+  else if ('path' in model) hash.update(`path:${model.path}`);
+  else hash.update(model.graph).update(`data:${model.dataFolder}`);
   return `${hash.digest('hex')}:${options.provider}:${options.optimization}:${options.threads}`;
 }

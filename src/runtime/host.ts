@@ -2,7 +2,7 @@
 // nothing but sessions and caches; whatever dies here takes nothing of the editor with it.
 import { createRequire } from 'node:module';
 import * as ort from 'onnxruntime-node';
-import type { CacheUse, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, RunRequest, SessionOptions, Slot } from './protocol.ts';
+import type { CacheUse, CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, RunRequest, Slot } from './protocol.ts';
 import { unsafeOutput } from './runtimeMessages.ts';
 
 const sessions = new Map<number, ort.InferenceSession>();
@@ -14,7 +14,7 @@ async function answer(request: HostRequest): Promise<HostReply> {
   const { id } = request;
   switch (request.type) {
     case 'create': {
-      const session = await create(request.model, request.options);
+      const session = await create(request);
       sessions.set(request.session, session);
       await refuseUnsafeOutputs(request.session, session);
       return { type: 'created', id, inputs: session.inputMetadata.map(slot), outputs: session.outputMetadata.map(slot) };
@@ -49,14 +49,14 @@ function opened(id: number): ort.InferenceSession {
   return session;
 }
 
-function create(model: Uint8Array | string, { provider, optimization, threads }: SessionOptions): Promise<ort.InferenceSession> {
+function create({ model, dataFolder, options: { provider, optimization, threads } }: CreateRequest): Promise<ort.InferenceSession> {
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'],
     graphOptimizationLevel: optimization,
     logSeverityLevel: 3,
     intraOpNumThreads: threads,
     // Waiting threads sleep instead of spinning: half the CPU at two threads.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    extra: { session: { intra_op: { allow_spinning: '0' }, ...(dataFolder === undefined ? {} : { model_external_initializers_file_folder_path: dataFolder }) } },
   };
   return typeof model === 'string' ? ort.InferenceSession.create(model, options) : ort.InferenceSession.create(model, options);
 }

@@ -26,6 +26,8 @@ export interface CreateRequest {
   readonly session: number;
   /** The model's bytes, or the path of its file. */
   readonly model: Uint8Array | string;
+  /** Where the external data of a model given as bytes lie. */
+  readonly dataFolder?: string;
   readonly options: SessionOptions;
 }
 

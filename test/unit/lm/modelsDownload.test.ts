@@ -90,7 +90,7 @@ describe('gradlens models download', () => {
 
   it('exits with 2 for what cannot be, and with 3 where the network fails', async () => {
     const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
-      [[], 2, /Use: gradlens models download/],
+      [[], 2, /Use: gradlens models .*download <owner\/name>/],
       [['fetch'], 2, /cannot “fetch”/],
       [['download'], 2, /Which model\?/],
       [['download', 'someone/nothing'], 2, /There is no model someone\/nothing/],
