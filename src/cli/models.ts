@@ -8,11 +8,11 @@ import { UsageError } from './usage.ts';
 import { modelsFolder } from '../lm/download.ts';
 import type { ModelFolder } from '../lm/folder.ts';
 import { openModelFolder } from '../lm/folder.ts';
-import { sizeText } from '../lm/hub/modelFiles.ts';
 import type { FoundModel } from '../lm/modelList.ts';
 import { findModels } from '../lm/modelList.ts';
 import type { Site } from '../lm/sites.ts';
 import { findSites } from '../lm/sites.ts';
+import { sizeText } from '../shared/sizeText.ts';
 
 /** `positionals`: the folders to look in; none: where downloads go. @throws UsageError */
 export function modelsList({ positionals }: ParsedArguments): Outcome {

@@ -6,8 +6,8 @@ import type { ParsedArguments } from './usage.ts';
 import { UsageError } from './usage.ts';
 import type { Download, DownloadPlan, DownloadProgress } from '../lm/download.ts';
 import { downloadModel, modelsFolder } from '../lm/download.ts';
-import { sizeText } from '../lm/hub/modelFiles.ts';
 import type { DownloadProblem, DownloadProblemCode } from '../lm/hub/problem.ts';
+import { sizeText } from '../shared/sizeText.ts';
 
 /** The machine or the network failed: another try may succeed. Other problems lie in what was asked for. */
 const failures: ReadonlySet<DownloadProblemCode> = new Set(['no-space', 'cannot-write', 'unreachable', 'server', 'checksum', 'busy']);

@@ -7,7 +7,7 @@ import { HubConnection, hubSettings } from './hub/connection.ts';
 import type { DownloadRecord } from './hub/downloadRecord.ts';
 import { completeVariant, lockedFolder, readRecord, writeRecord } from './hub/downloadRecord.ts';
 import type { ModelFiles } from './hub/modelFiles.ts';
-import { modelFiles, sizeText } from './hub/modelFiles.ts';
+import { modelFiles } from './hub/modelFiles.ts';
 import type { DownloadProblem } from './hub/problem.ts';
 import { DownloadFault } from './hub/problem.ts';
 import type { RemoteFile, Repository } from './hub/repository.ts';
@@ -15,16 +15,22 @@ import { checkRepositoryName, contentUrl, listRepository } from './hub/repositor
 import { isIntact, transfer } from './hub/transfer.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancelledError, throwIfCancelled } from '../shared/cancellation.ts';
+import { sizeText } from '../shared/sizeText.ts';
 
-/** What is about to be downloaded. */
-export interface DownloadPlan {
+/** One variant of a model at one commit, and its folder. */
+interface DownloadedModel {
   readonly repo: string;
   readonly revision: string;
   readonly commit: string;
   readonly variant: string;
+  /** The model's folder: below `options.folder` where the repository keeps each variant in a folder of its own. */
   readonly folder: string;
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
   readonly bytes: number;
+}
+
+/** What is about to be downloaded. */
+export interface DownloadPlan extends DownloadedModel {
   /** Of these, what is there already and has the right checksum. */
   readonly presentBytes: number;
   /** Parts that exist in another precision only. */
@@ -58,15 +64,7 @@ export interface DownloadOptions extends Partial<Omit<HubSettings, 'log'>> {
   readonly log?: (line: string) => void;
 }
 
-export interface Download {
-  readonly repo: string;
-  readonly revision: string;
-  readonly commit: string;
-  readonly variant: string;
-  /** The model's folder: below `options.folder` where the repository keeps each variant in a folder of its own. */
-  readonly folder: string;
-  readonly files: readonly { readonly path: string; readonly bytes: number }[];
-  readonly bytes: number;
+export interface Download extends DownloadedModel {
   /** Bytes that came over the network; 0 where everything was there. */
   readonly received: number;
 }

@@ -1,6 +1,7 @@
 // Whole models with fused operators: their gradients against differences in float64, and against the same model unfused.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import type { Context } from 'mocha';
 import { describe, it } from 'mocha';
 import { GraphBuilder } from '../../src/onnx/builder.ts';
 import { decodeModel } from '../../src/onnx/decode.ts';
@@ -17,7 +18,11 @@ import { ints } from '../support/expansionCheck.ts';
 import { execute, sharedHost } from '../support/host.ts';
 
 const models = new URL('../../../shared/models/', import.meta.url);
-const present = existsSync(models);
+
+/** Skips the test that calls it where a model is not beside the project. */
+function needs(context: Context, model: string): void {
+  if (!existsSync(new URL(`${model}/`, models))) context.skip();
+}
 
 type Feeds = Readonly<Record<string, Tensor>>;
 
@@ -117,9 +122,9 @@ function relativeDistance(a: Float32Array, b: Float32Array): number {
   return Math.hypot(...a.map((value, i) => value - (b[i] ?? Number.NaN))) / Math.hypot(...b);
 }
 
-describe('the gradient of a GPT-2 of fused operators', function () {
-  if (!present) it.skip('tiny-random-gpt2-fused is not beside the project');
-  else it('by the position embeddings of its tokens agrees with differences in float64', async () => {
+describe('the gradient of a GPT-2 of fused operators (tiny-random-gpt2-fused)', () => {
+  it('by the position embeddings of its tokens agrees with differences in float64', async function () {
+    needs(this, 'tiny-random-gpt2-fused');
     const question = gptQuestion();
     const plain = await unfused(question);
     assert.ok(plain.nodes.every(({ domain }) => domain === ''), 'no fused operator is left');
@@ -179,12 +184,10 @@ function llamaQuestion(file: string, by: string, sizes: { readonly lengths: read
 }
 
 
-
-
-describe('the gradient of a Llama of fused operators', function () {
-  if (!present) it.skip('stories260k is not beside the project');
-  else for (const [name, sizes] of Object.entries({ 'two prompts, one padded': { lengths: [6, 4], past: 0 }, 'next tokens after a cache': { lengths: [3], past: 4 } })) {
-    it(`by the token embeddings of ${name} agrees with differences in float64 and with the unfused model`, async () => {
+describe('the gradient of a Llama of fused operators (stories260k)', () => {
+  for (const [name, sizes] of Object.entries({ 'two prompts, one padded': { lengths: [6, 4], past: 0 }, 'next tokens after a cache': { lengths: [3], past: 4 } })) {
+    it(`by the token embeddings of ${name} agrees with differences in float64 and with the unfused model`, async function () {
+      needs(this, 'stories260k');
       const question = llamaQuestion('model_fused_rotemb.onnx', '/model/embed_tokens/Gather/output_0', sizes);
       const plain = await unfused(question);
       assert.ok(plain.nodes.every(({ domain }) => domain === ''), 'no fused operator is left');

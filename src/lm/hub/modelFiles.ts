@@ -2,6 +2,7 @@
 import { DownloadFault } from './problem.ts';
 import type { RemoteFile, Repository } from './repository.ts';
 import { pathFault } from './safePath.ts';
+import { sizeText } from '../../shared/sizeText.ts';
 
 export interface ModelFiles {
   /** `fp32` for graphs without a suffix; else what follows the graph's base name (fp16, q4, q4f16, int8, …); in the form of onnxruntime-genai the folder (`default`: the root). */
@@ -49,7 +50,6 @@ export function modelFiles(repository: Repository, wanted: string | undefined): 
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 const bytesOf = (files: readonly RemoteFile[]): number => files.reduce((sum, { bytes }) => sum + bytes, 0);
-export const sizeText = (bytes: number): string => (bytes < 2 ** 20 ? `${(bytes / 1024).toFixed(1)} KiB` : bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`);
 
 /** A graph's weights outside it: `X.onnx_data`, `X.onnx_data_1`, `X.onnx.data`. */
 function withData(graph: RemoteFile, files: readonly RemoteFile[]): readonly RemoteFile[] {
