@@ -1,7 +1,7 @@
 // From a model as it was exported to its gradients: a newer operator set, fused operators written out, shapes measured.
 import type { DifferentiateOptions } from './differentiate.ts';
 import { differentiate, nodesOnPath } from './differentiate.ts';
-import { fusedExpansion, withoutFused } from './expand/microsoftOperators.ts';
+import { fusedExpansion, withoutFused } from './expand.ts';
 import type { Graph, Tensor } from './graph.ts';
 import type { Execute } from './shapes.ts';
 import { measureShapes } from './shapes.ts';
