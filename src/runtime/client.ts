@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { LastWords, startFailure } from './hostFailure.ts';
 import { modelBytes } from './modelSize.ts';
-import type { CacheUse, CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, RunRequest, SessionOptions, Slot } from './protocol.ts';
+import type { CacheUse, CreateRequest, DecodedToken, DecodeRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, RunRequest, SessionOptions, Slot } from './protocol.ts';
 import { explained } from './runtimeMessages.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancelledError } from '../shared/cancellation.ts';
@@ -69,6 +69,11 @@ interface Pending {
 
 /** What `Session.iterate` is asked for. */
 export type Iteration = Pick<IterateRequest, 'state' | 'steps' | 'carry' | 'outputs'>;
+
+/** What `Session.decode` is asked for. */
+export type Decoding = Omit<DecodeRequest, 'type' | 'id' | 'session' | 'embedding'> & {
+  readonly embedding?: Omit<NonNullable<DecodeRequest['embedding']>, 'session'> & { readonly session: Session };
+};
 
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 
@@ -338,6 +343,16 @@ export class Session {
     const reply = await this.cancellable(token, { type: 'iterate', session: this.id, ...request });
     if (reply.type !== 'iterated') throw new RangeError(`unexpected reply ${reply.type}`);
     return reply;
+  }
+
+  /** Chooses tokens one after the other within the host: at least one. @throws RuntimeError, HostDiedError, CacheLostError */
+  async decode({ embedding, ...request }: Decoding): Promise<readonly DecodedToken[]> {
+    await embedding?.session.open();
+    await this.open();
+    const embed = embedding ? { embedding: { ...embedding, session: embedding.session.id } } : {};
+    const reply = await this.host.request({ type: 'decode', session: this.id, ...request, ...embed });
+    if (reply.type !== 'decoded') throw new RangeError(`unexpected reply ${reply.type}`);
+    return reply.tokens;
   }
 
   get inputNames(): readonly string[] {

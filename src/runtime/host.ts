@@ -2,7 +2,8 @@
 // nothing but sessions and caches; whatever dies here takes nothing of the editor with it.
 import { createRequire } from 'node:module';
 import * as ort from 'onnxruntime-node';
-import type { CacheUse, CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, RunRequest, Slot } from './protocol.ts';
+import { decodeTokens } from './decodeLoop.ts';
+import type { CacheUse, CreateRequest, DecodedToken, DecodeRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, RunRequest, Slot } from './protocol.ts';
 import { unsafeOutput } from './runtimeMessages.ts';
 
 const sessions = new Map<number, ort.InferenceSession>();
@@ -21,6 +22,8 @@ async function answer(request: HostRequest): Promise<HostReply> {
     }
     case 'run':
       return { type: 'ran', id, outputs: await run(opened(request.session), request) };
+    case 'decode':
+      return { type: 'decoded', id, tokens: await decode(request) };
     case 'iterate':
       return { type: 'iterated', id, ...(await iterate(opened(request.session), request)) };
     case 'release':
@@ -70,6 +73,7 @@ async function run(session: ort.InferenceSession, { feeds, outputs, slices = {},
   const carried = cache?.to === undefined ? [] : Object.values(cache.carry);
   const results = await session.run({ ...toRuntime(feeds), ...cached(cache) }, [...new Set([...wanted, ...carried])]);
   if (cache?.to !== undefined) caches.set(cache.to, pick(results, cache.carry));
+  for (const old of cache?.forget ?? []) caches.delete(old);
   const sent = fromRuntime(pick(results, Object.fromEntries(wanted.map((name) => [name, name]))));
   return Object.fromEntries(Object.entries(sent).map(([name, tensor]) => [name, part(tensor, slices[name])]));
 }
@@ -94,6 +98,20 @@ function part(tensor: HostTensor, range: readonly [number, number?] | undefined)
 }
 
 type Tensors = Record<string, ort.Tensor>;
+
+async function decode(request: DecodeRequest): Promise<readonly DecodedToken[]> {
+  const { cache, embedding } = request;
+  const [session, embed] = [opened(request.session), embedding ? opened(embedding.session) : null];
+  const wanted = ['logits', ...Object.values(cache.carry)];
+  const { tokens, state } = await decodeTokens<ort.Tensor>(request, cached(cache), {
+    tensor: (type, dims, data) => new ort.Tensor(type as 'float32', data as Float32Array, dims),
+    run: (feeds) => session.run(feeds, wanted),
+    embed: (feeds) => (embed ? embed.run(feeds) : Promise.resolve({})),
+  });
+  caches.set(cache.to, state);
+  for (const old of cache.forget ?? []) caches.delete(old);
+  return tokens;
+}
 
 async function iterate(session: ort.InferenceSession, { state, steps, carry, outputs }: IterateRequest): Promise<Pick<IteratedReply, 'state' | 'outputs'>> {
   let carried = toRuntime(state);
