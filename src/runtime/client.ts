@@ -1,6 +1,7 @@
 // The client of the model host: starts it, restarts it, and makes its sessions look like local objects.
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { CacheLostError, HostDiedError, HostStartError, RuntimeError } from './hostErrors.ts';
 import { LastWords, startFailure } from './hostFailure.ts';
 import { budgetOf, freeMemory, roomFor, tooLarge } from './memoryBudget.ts';
 import type { HostReply, HostRequest, Provider, SessionOptions } from './protocol.ts';
@@ -9,26 +10,9 @@ import type { ModelSource, WithoutId } from './session.ts';
 import { Session, sessionKey } from './session.ts';
 import { sizeText } from '../shared/sizeText.ts';
 
-// A session is part of the host's interface: who has a host needs one import.
-export type { ExternalModel, Iteration, ModelSource, RunOptions, Session } from './session.ts';
-
-/** The host process ended while it was working. The call may be made again: the host restarts by itself. */
-export class HostDiedError extends Error {
-  override readonly name: string = 'HostDiedError';
-}
-
-/** The host process ended before it was ready: something is missing, and another attempt would end likewise. */
-export class HostStartError extends HostDiedError {
-  override readonly name = 'HostStartError';
-}
-
-/** The run needs a cache that a host took with it when it died: what the cache was made from must be run again. */
-export class CacheLostError extends HostDiedError {}
-
-/** The runtime refused a model or a run. */
-export class RuntimeError extends Error {
-  override readonly name = 'RuntimeError';
-}
+// Sessions and errors are part of the host's interface: who has a host needs one import.
+export { CacheLostError, HostDiedError, HostStartError, RuntimeError } from './hostErrors.ts';
+export type { Decoding, ExternalModel, Iteration, ModelSource, RunOptions, Session } from './session.ts';
 
 export interface ModelHostOptions {
   /** The built host (`dist/host.cjs`). */

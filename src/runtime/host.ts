@@ -2,8 +2,9 @@
 // nothing but sessions and caches; whatever dies here takes nothing of the editor with it.
 import { createRequire } from 'node:module';
 import * as ort from 'onnxruntime-node';
+import { decodeTokens } from './decodeLoop.ts';
 import { identityModel } from './identityModel.ts';
-import type { CacheUse, CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, RunRequest, SessionOptions, Slot } from './protocol.ts';
+import type { CacheUse, CreateRequest, DecodedToken, DecodeRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, RunRequest, SessionOptions, Slot } from './protocol.ts';
 import { missingProvider, unsafeOutput } from './runtimeMessages.ts';
 
 interface Cache {
@@ -28,6 +29,8 @@ async function answer(request: HostRequest): Promise<HostReply> {
     }
     case 'run':
       return { type: 'ran', id, outputs: await run(opened(request.session), request) };
+    case 'decode':
+      return { type: 'decoded', id, tokens: await decode(request) };
     case 'iterate':
       return { type: 'iterated', id, ...(await iterate(opened(request.session), request)) };
     case 'release':
@@ -103,6 +106,7 @@ async function run(session: ort.InferenceSession, { session: request, feeds, out
   if (cache?.to !== undefined) caches.set(cache.to, { session: request, tensors: kept });
   const stays = new Set(Object.values(kept));
   free(Object.fromEntries(Object.entries(results).filter(([, tensor]) => !stays.has(tensor))));
+  cache?.forget?.forEach(forget);
   return Object.fromEntries(Object.entries(sent).map(([name, tensor]) => [name, part(tensor, slices[name])]));
 }
 
@@ -131,6 +135,21 @@ type Tensors = Record<string, ort.Tensor>;
 
 const identityOptions: SessionOptions = { provider: 'webgpu', optimization: 'disabled', threads: 1 };
 const identityRequest = { type: 'create', id: 0, session: 0, options: identityOptions } as const;
+
+async function decode(request: DecodeRequest): Promise<readonly DecodedToken[]> {
+  const { cache, embedding } = request;
+  const [session, embed] = [opened(request.session), embedding ? opened(embedding.session) : null];
+  const wanted = ['logits', ...Object.values(cache.carry)];
+  const { tokens, state } = await decodeTokens<ort.Tensor>(request, cached(cache), {
+    tensor: (type, dims, data) => new ort.Tensor(type as 'float32', data as Float32Array, dims),
+    run: (feeds) => session.run(feeds, wanted),
+    embed: (feeds) => (embed ? embed.run(feeds) : Promise.resolve({})),
+    free: (tensor) => free({ tensor }),
+  });
+  caches.set(cache.to, { session: request.session, tensors: state });
+  cache.forget?.forEach(forget);
+  return tokens;
+}
 
 async function iterate(session: ort.InferenceSession, { state, steps, carry, outputs }: IterateRequest): Promise<Pick<IteratedReply, 'state' | 'outputs'>> {
   let carried = toRuntime(state);

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { ModelHost } from './client.ts';
+import { RuntimeError } from './hostErrors.ts';
 import { modelBytes } from './modelSize.ts';
-import type { CacheUse, CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, RunRequest, SessionOptions, Slot } from './protocol.ts';
+import type { CacheUse, CreateRequest, DecodedToken, DecodeRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, RunRequest, SessionOptions, Slot } from './protocol.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancelledError } from '../shared/cancellation.ts';
 
@@ -34,6 +35,11 @@ export type ModelSource = Uint8Array | { readonly path: string } | ExternalModel
 
 /** What `Session.iterate` is asked for. */
 export type Iteration = Pick<IterateRequest, 'state' | 'steps' | 'carry' | 'outputs'>;
+
+/** What `Session.decode` is asked for. */
+export type Decoding = Omit<DecodeRequest, 'type' | 'id' | 'session' | 'embedding'> & {
+  readonly embedding?: Omit<NonNullable<DecodeRequest['embedding']>, 'session'> & { readonly session: Session };
+};
 
 export type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 
@@ -116,24 +122,46 @@ export class Session {
     return reply;
   }
 
+  /** Chooses tokens one after the other within the host: at least one. @throws RuntimeError, HostDiedError, CacheLostError */
+  async decode({ embedding, ...request }: Decoding): Promise<readonly DecodedToken[]> {
+    await embedding?.session.open();
+    const embed = embedding ? { embedding: { ...embedding, session: embedding.session.id } } : {};
+    const reply = await this.holding(async () => {
+      if (embedding && !embedding.session.isOpen) throw new RuntimeError(`${this.name} and ${embedding.session.name} do not fit into the memory budget together. Use a smaller variant (q4, int8) or a smaller model, or end other programs.`);
+      return this.host.request({ type: 'decode', session: this.id, ...request, ...embed });
+    });
+    if (reply.type !== 'decoded') throw new RangeError(`unexpected reply ${reply.type}`);
+    return reply.tokens;
+  }
+
   private async cancellable(token: CancellationToken | undefined, request: WithoutId<HostRequest>): Promise<HostReply> {
     const throwIfCancelled = (): void => {
       if (token?.isCancellationRequested) throw new CancelledError();
     };
     throwIfCancelled();
     const watch = token?.onCancellationRequested(() => this.host.interrupt());
-    this.running++;
     try {
-      await this.open();
-      throwIfCancelled();
-      return await this.host.request(request);
+      return await this.holding(() => {
+        throwIfCancelled();
+        return this.host.request(request);
+      });
     } catch (error) {
       // Work of others that dies with this has not been cancelled: only this one says so.
       throwIfCancelled();
       throw error;
     } finally {
-      this.running--;
       watch?.dispose();
+    }
+  }
+
+  /** Opens the model and keeps it from being evicted while the work lasts. */
+  private async holding<T>(work: () => Promise<T>): Promise<T> {
+    this.running++;
+    try {
+      await this.open();
+      return await work();
+    } finally {
+      this.running--;
       this.tellIdle();
     }
   }
