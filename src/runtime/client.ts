@@ -93,7 +93,7 @@ export class ModelHost {
       await session.open();
     } catch (error) {
       this.sessions.delete(key);
-      throw error;
+      throw diedOpening(error, session.name);
     }
     return session;
   }
@@ -251,6 +251,12 @@ export class ModelHost {
   private rejectAll(error: Error): void {
     for (const { reject } of this.takePending()) reject(error);
   }
+}
+
+/** A death while a model was opened may be the model's doing. */
+function diedOpening(error: unknown, model: string): unknown {
+  if (!(error instanceof HostDiedError) || error instanceof HostStartError) return error;
+  return new HostDiedError(`${error.message} It was asked to open ${model}: if that ends it again, the file is damaged or needs more memory than there is.`);
 }
 
 /** An idle host must not keep its parent alive; a pending request does, to its answer or to the exit of the host. */

@@ -14,8 +14,12 @@ const refusals: readonly (readonly [RegExp, (match: RegExpExecArray) => string])
   [/External data path does not exist: "([^"]*)"/, ([, file = '']) => `The file of weights ${file} is missing. Put it beside the model, or download the model again.`],
   [/CUDA.*Failed to load shared library|libonnxruntime_providers_(?:shared|cuda)/i, () => 'The CUDA libraries of the ONNX runtime are not installed, or those of CUDA 12 and cuDNN 9 that they need are missing. “gradlens providers --install cuda” installs the former.'],
   [/Failed to get a WebGPU adapter|No supported adapters|webgpu.*adapter/i, () => 'No GPU was found that WebGPU can use. Install the Vulkan driver of the GPU, or stay on CPU.'],
-  [/Protobuf parsing failed/, () => 'The file is no ONNX model, or is damaged. Download it again.'],
-  [/bad_alloc|bad allocation|failed to allocate memory|out of memory/i, () => 'There is not enough memory for the model. Close other models, or use a smaller variant (q4, int8).'],
+  [/External initializer: (\S+) offset: (-?\d+) size to read: (\d+) given file_length: (\d+)/, ([, name = '', offset = '', size = '', length = '']) => `The file of weights does not belong to this model, or is cut off: ${name} should lie at byte ${offset}, ${size} bytes long, and the file has ${length} bytes. Download the model again.`],
+  [/Failed to parse value/, () => 'The model does not say where in their file its weights lie, so it is damaged. Download it again.'],
+  [/Protobuf parsing failed/i, () => 'The file is no ONNX model, or is damaged. Download it again.'],
+  [/No Op registered for (\S+) with domain_version of (\d+)/i, ([, op = '', version = '']) => `The runtime has no operator ${op} (version ${version} of its set). Export the model with standard operators, or download it again if it should have them.`],
+  [/invalid model|does not exist in the graph|not a graph input, initializer, or output|must be topologically sorted|ShapeInferenceError|TypeInferenceError|Out of bounds dimensions/i, () => 'The model\'s graph does not hold together, so the file is damaged or was exported wrongly. Download or export it again.'],
+  [/bad_alloc|bad allocation|failed to allocate memory|out of memory|alloc.* failed/i, () => 'There is not enough memory for the model, or for an input of that size. Use shorter inputs or a smaller variant (q4, int8), or end other programs.'],
 ];
 
 /** What a message of the runtime means and what to do; null where that is not known. */

@@ -1,5 +1,6 @@
 // An open model in the model host, as its users see it: it survives eviction and the death of the host.
 import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { ModelHost } from './client.ts';
 import { RuntimeError } from './hostErrors.ts';
@@ -230,11 +231,17 @@ function requested(model: ModelSource): Pick<CreateRequest, 'model' | 'dataFolde
   return 'path' in model ? { model: model.path } : { model: model.graph, dataFolder: model.dataFolder };
 }
 
+/** A file that has been replaced is another model. */
+function versionOf(file: string): string {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat ? `${stat.ino}:${stat.size}:${stat.mtimeMs}` : 'absent';
+}
+
 /** Equal for the same model with the same options. */
 export function sessionKey(model: ModelSource, { provider, optimization, threads, onDevice }: SessionOptions): string {
   const hash = createHash('sha256');
   if (model instanceof Uint8Array) hash.update(model);
-  else if ('path' in model) hash.update(`path:${model.path}`);
+  else if ('path' in model) hash.update(`path:${model.path}:${versionOf(model.path)}`);
   else hash.update(model.graph).update(`data:${model.dataFolder}`);
   return [hash.digest('hex'), provider, optimization, threads, ...(onDevice ?? [])].join(':');
 }
