@@ -22,11 +22,12 @@ export async function complete(models: OpenModels, request: CompletionRequest, c
 }
 
 async function continued({ folder, tokenizer, decoder }: OpenModel, request: CompletionRequest, { token, tell }: CallContext<CompletionEvent>): Promise<CompletionResult> {
-  const { maxTokens, sampling, seed, text, asMessage } = request;
+  const { maxTokens, sampling, seed, text } = request;
+  const asMessage = request.asMessage && tokenizer.renderChat([{ role: 'user', content: text }]).ok;
   const prompt = fittingPrompt(tokenizer, text, { asMessage, context: folder.sizes.context, wanted: maxTokens });
   if (!prompt.ok) return { ok: false, message: prompt.fault.message };
   const { ids, left } = prompt.value;
-  tell({ type: 'prompt', tokens: ids.length, left });
+  tell({ type: 'prompt', tokens: ids.length, left, asMessage });
   let tokens = 0;
   const started = performance.now();
   const options = { sampling, maxTokens, contextLength: folder.sizes.context, endIds: folder.tokens.eos, stop: [], cache: true, token };

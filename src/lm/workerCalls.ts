@@ -37,8 +37,9 @@ export interface CompletionRequest {
   readonly model: ModelAt;
   readonly provider: Provider;
   readonly memoryBudgetBytes: number;
-  /** What is continued; or, as a message, answered. */
+  /** What is continued, or answered. */
   readonly text: string;
+  /** The text is a user's message, where the model has a chat template. */
   readonly asMessage: boolean;
   readonly sampling: GenerationOptions['sampling'];
   readonly maxTokens: number;
@@ -49,7 +50,7 @@ export type CompletionEvent =
   | { readonly type: 'opening' }
   /** The process that holds the model. */
   | { readonly type: 'host'; readonly pid: number }
-  | { readonly type: 'prompt'; readonly tokens: number; /** Characters at the beginning that did not fit. */ readonly left: number }
+  | { readonly type: 'prompt'; readonly tokens: number; /** Characters at the beginning that did not fit. */ readonly left: number; readonly asMessage: boolean }
   | { readonly type: 'text'; readonly text: string; readonly tokens: number }
   /** What went wrong and was mended. */
   | { readonly type: 'note'; readonly message: string };

@@ -98,7 +98,7 @@ export interface ModelSnapshot {
 }
 export type ToModelPage = ModelSnapshot;
 
-export type ModelPageAction = 'use' | 'open' | 'delete' | 'select' | 'download' | 'retry' | 'complete';
+export type ModelPageAction = 'use' | 'open' | 'delete' | 'select' | 'download' | 'retry';
 
 export interface ModelPageReady {
   readonly type: 'ready';
@@ -119,7 +119,7 @@ export interface ExportSites {
 }
 export type FromModelPage = ModelPageReady | ModelPageActs | ChooseVariant | ExportSites;
 
-const actions: ReadonlySet<unknown> = new Set<ModelPageAction>(['use', 'open', 'delete', 'select', 'download', 'retry', 'complete']);
+const actions: ReadonlySet<unknown> = new Set<ModelPageAction>(['use', 'open', 'delete', 'select', 'download', 'retry']);
 
 /** Messages come from a page: anything but the known shapes is dropped. */
 export function isFromModelPage(message: unknown): message is FromModelPage {
