@@ -28,12 +28,33 @@ async function continued({ folder, tokenizer, decoder }: OpenModel, request: Com
   if (!prompt.ok) return { ok: false, message: prompt.fault.message };
   const { ids, left } = prompt.value;
   tell({ type: 'prompt', tokens: ids.length, left, asMessage });
-  let tokens = 0;
   const started = performance.now();
+  const batches = new TextBatches(tell);
   const options = { sampling, maxTokens, contextLength: folder.sizes.context, endIds: folder.tokens.eos, stop: [], cache: true, token };
-  const generation = await generate({ decoder }, tokenizer, ids, options, new Random(seed), (_token, piece) => {
-    tokens++;
-    tell({ type: 'text', text: piece, tokens });
-  });
+  const generation = await generate({ decoder }, tokenizer, ids, options, new Random(seed), (_token, piece) => batches.add(piece));
+  batches.flush();
   return { ok: true, text: generation.text, tokens: generation.tokens.length, promptTokens: ids.length, end: generation.end, millis: performance.now() - started };
+}
+
+/** So often is text told, milliseconds: small models write thousands of tokens a second, and an editor shows a frame in 16. */
+const TOLD_EVERY = 30;
+
+class TextBatches {
+  private text = '';
+  private tokens = 0;
+  private toldAt = -Infinity;
+
+  constructor(private readonly tell: (event: CompletionEvent) => void) {}
+
+  add(text: string): void {
+    this.text += text;
+    this.tokens++;
+    if (performance.now() - this.toldAt >= TOLD_EVERY) this.flush();
+  }
+
+  flush(): void {
+    if (this.text !== '') this.tell({ type: 'text', text: this.text, tokens: this.tokens });
+    this.text = '';
+    this.toldAt = performance.now();
+  }
 }

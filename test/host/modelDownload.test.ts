@@ -49,6 +49,8 @@ describe('downloads of language models', () => {
   it('bring a model through a network that drops, truncates and lies; it is listed and can be used', async () => {
     const { downloads, models, completions, modelPage } = await gradlens();
     server.misbehave(graph, { kind: 'drop', after: 300_000 }, { kind: 'truncate', after: 300_000 }, { kind: 'corrupt' });
+    const altered = await downloads.download(repo, 'fp32');
+    assert.ok(altered.status === 'failed' && /another content than the repository states/u.test(altered.problem.message), JSON.stringify(altered));
     const outcome = await downloads.download(repo, 'fp32');
     assert.ok(outcome.status === 'complete', JSON.stringify(outcome));
     assert.ok(arrived());
@@ -58,7 +60,7 @@ describe('downloads of language models', () => {
     if (modelFolder() === null) return;
     await vscode.workspace.getConfiguration(settings.section).update(settings.maxTokens, 5, vscode.ConfigurationTarget.Global);
     await vscode.commands.executeCommand(commands.selectModel, at);
-    const editor = await openText('Once', 'markdown');
+    const editor = await openText('Once', 'plaintext');
     editor.selection = new vscode.Selection(0, 4, 0, 4);
     assert.equal((await completions.complete())?.status, 'done');
     await vscode.workspace.getConfiguration(settings.section).update(settings.maxTokens, undefined, vscode.ConfigurationTarget.Global);

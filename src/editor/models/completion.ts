@@ -12,6 +12,7 @@ import { commands, contextKeys } from '../../shared/contributions.ts';
 /** Characters before the cursor that are given to the model, which takes as many as its context holds. */
 const MOST_CHARACTERS = 200_000;
 const MESSAGE_MS = 8000;
+const PAINT_MS = 50;
 
 export type CompletionOutcome =
   | { readonly status: 'done' | 'stopped'; readonly text: string; readonly tokens: number }
@@ -24,6 +25,7 @@ interface Running {
 
 export class Completion implements vscode.Disposable {
   private running: Running | null = null;
+  private painting: NodeJS.Timeout | null = null;
   private readonly mark = vscode.window.createTextEditorDecorationType({ backgroundColor: new vscode.ThemeColor('editor.wordHighlightBackground'), rangeBehavior: vscode.DecorationRangeBehavior.ClosedClosed });
   private readonly hint = vscode.window.createTextEditorDecorationType({});
   private readonly subscriptions: readonly vscode.Disposable[];
@@ -78,7 +80,7 @@ export class Completion implements vscode.Disposable {
 
   private async run(running: Running, model: ModelAt): Promise<CompletionOutcome> {
     const { text, cancellation } = running;
-    const watch = vscode.Disposable.from(text.onDidMove(() => this.paint(running)), this.models.onDidChange(() => this.paint(running)));
+    const watch = vscode.Disposable.from(text.onDidMove(() => this.paintSoon(running)), this.models.onDidChange(() => this.paintSoon(running)));
     const prompt = promptBefore(text);
     try {
       this.models.show('checking');
@@ -112,6 +114,14 @@ export class Completion implements vscode.Disposable {
         text.append(event.text);
         return this.models.show('writing', event.tokens);
     }
+  }
+
+  /** Soon, and not more often than can be seen. */
+  private paintSoon(running: Running): void {
+    this.painting ??= setTimeout(() => {
+      this.painting = null;
+      this.paint(running);
+    }, PAINT_MS);
   }
 
   private paint(running: Running): void {
@@ -159,6 +169,7 @@ export class Completion implements vscode.Disposable {
 
   dispose(): void {
     this.stop();
+    if (this.painting) clearTimeout(this.painting);
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 }

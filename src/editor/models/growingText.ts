@@ -3,6 +3,9 @@ import * as vscode from 'vscode';
 import type { TextPlace } from './textPlace.ts';
 import { placeAfter } from './textPlace.ts';
 
+/** Time between two pieces, milliseconds. */
+const BETWEEN_MS = 30;
+
 export class GrowingText implements vscode.Disposable {
   private place: TextPlace;
   private waiting = '';
@@ -53,6 +56,8 @@ export class GrowingText implements vscode.Disposable {
       this.waiting = '';
       this.writing = text;
       if (!(await this.insert(text))) this.lose(this.editor.document.isClosed ? 'closed' : 'refused');
+      // Others may change the document between two pieces: edits of an older version of it are refused.
+      await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
     }
     this.writing = null;
   }
