@@ -2,26 +2,19 @@
 import { statSync } from 'node:fs';
 import type { ModelFolder } from './folder.ts';
 import { openModelFolder } from './folder.ts';
-import { tokenizerOf } from './facts.ts';
-import type { Decoder } from './session.ts';
+import type { LanguageModel } from './languageModel.ts';
+import { folderDecoder, folderTokenizer } from './languageModel.ts';
 import { openDecoder } from './session.ts';
-import type { Tokenizer } from './tokenizer.ts';
 import type { ModelAt } from './workerCalls.ts';
 import { ModelHost, survivingDeaths } from '../runtime/client.ts';
 import type { Provider } from '../runtime/protocol.ts';
-
-export interface OpenModel {
-  readonly folder: ModelFolder;
-  readonly tokenizer: Tokenizer;
-  readonly decoder: Decoder;
-}
 
 export interface HostSettings {
   readonly provider: Provider;
   readonly memoryBudgetBytes: number;
 }
 
-export type OpenModelResult = { readonly ok: true; readonly model: OpenModel } | { readonly ok: false; readonly message: string };
+export type OpenModelResult = { readonly ok: true; readonly model: LanguageModel } | { readonly ok: false; readonly message: string };
 
 export interface OpeningListener {
   readonly onOpening: () => void;
@@ -31,7 +24,7 @@ export interface OpeningListener {
 
 export class OpenModels {
   private host: { readonly key: string; readonly process: ModelHost } | null = null;
-  private open: { readonly key: string; readonly model: OpenModel } | null = null;
+  private open: { readonly key: string; readonly model: LanguageModel } | null = null;
 
   constructor(
     private readonly hostPath: string,
@@ -62,12 +55,11 @@ export class OpenModels {
   }
 
   private async opened(folder: ModelFolder, settings: HostSettings, { onHost }: OpeningListener): Promise<OpenModelResult> {
-    const tokenizer = tokenizerOf(folder);
+    const tokenizer = folderTokenizer(folder);
     if (!tokenizer.ok) return { ok: false, message: tokenizer.fault.message };
     const host = this.hostFor(settings);
-    const embedding = folder.vision === null ? undefined : { path: folder.vision.embedTokens };
     const decoder = await survivingDeaths(() => {
-      const opening = openDecoder(host, { model: { path: folder.variant.path }, embedding });
+      const opening = openDecoder(host, folderDecoder(folder));
       if (host.pid !== undefined) onHost(host.pid);
       return opening;
     });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, beforeEach, describe, it } from 'mocha';
 import { openModelFolder } from '../../src/lm/folder.ts';
-import { openModelFiles } from '../../src/lm/modelFiles.ts';
+import { folderTokenizer } from '../../src/lm/languageModel.ts';
 import { readTokenizer } from '../../src/lm/tokenizer.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
 import { Random } from '../../src/shared/random.ts';
@@ -65,15 +65,15 @@ describe('JSON files of a model folder', () => {
     const refusals: string[] = [];
     const opened = openModelFolder(folder);
     if (!opened.ok) refusals.push(`folder: ${opened.problem.message}`);
-    const together = openModelFiles(folder);
-    if (!together.ok) refusals.push(`files: ${together.message}`);
-    else {
-      const { ids } = together.files.tokenizer.encode('abc dk');
-      assert.equal(typeof together.files.tokenizer.decode(ids), 'string');
-      const chat = together.files.tokenizer.renderChat([{ role: 'user', content: 'ab' }]);
+    const files = opened.ok ? folderTokenizer(opened.folder) : null;
+    if (files?.ok === false) refusals.push(`tokenizer: ${files.fault.message}`);
+    if (files?.ok) {
+      const { ids } = files.value.encode('abc dk');
+      assert.equal(typeof files.value.decode(ids), 'string');
+      const chat = files.value.renderChat([{ role: 'user', content: 'ab' }]);
       if (!chat.ok) refusals.push(`chat: ${chat.fault.message}`);
     }
-    for (const refusal of refusals) assert.match(refusal, /^(folder|files|chat): .{15,}/s, name);
+    for (const refusal of refusals) assert.match(refusal, /^(folder|tokenizer|chat): .{15,}/s, name);
     return refusals;
   }
 
