@@ -8,6 +8,8 @@ export interface LoopRuntime<T> {
   tensor(type: HostTensor['type'], dims: readonly number[], data: HostTensor['data']): T;
   run(feeds: Record<string, T>): Promise<Readonly<Record<string, T>>>;
   embed(feeds: Record<string, T>): Promise<Readonly<Record<string, T>>>;
+  /** A tensor of a run is needed no more. */
+  free(tensor: T): void;
 }
 
 interface RuntimeTensor {
@@ -39,7 +41,11 @@ export async function decodeTokens<T extends RuntimeTensor>(request: DecodeReque
     if (added && (step === 0 || beside.length > 1)) for (const [name, { type, dims, data }] of Object.entries(added)) feeds[name] = runtime.tensor(type, dims, data);
     if (embedding && ids) feeds[embedding.into] = required(await runtime.embed({ [ids.name]: ids.at(token, position) }), embedding.output);
     const results = await runtime.run(feeds);
-    for (const [input, output] of Object.entries(request.cache.carry)) feeds[input] = required(results, output);
+    for (const [input, output] of Object.entries(request.cache.carry)) {
+      // What came with the request is the cache's, which others may go on from.
+      if (step > 0) runtime.free(required(feeds, input));
+      feeds[input] = required(results, output);
+    }
     const logits = lastRow(required(results, 'logits'));
     token = sample(logits, seen, sampling, random);
     tokens.push({ id: token, logProbability: logProbabilityOf(logits, token) });

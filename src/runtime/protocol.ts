@@ -19,6 +19,11 @@ export interface SessionOptions {
   readonly optimization: 'disabled' | 'all';
   /** Threads that share one op; 0: as many as there are cores. */
   readonly threads: number;
+  /**
+   * Outputs that are cached or carried over and stay in the device's memory between runs, where the provider can do that
+   * (webgpu). Asked for by name they are copied out all the same.
+   */
+  readonly onDevice?: readonly string[];
 }
 
 export interface CreateRequest {
