@@ -90,7 +90,8 @@ async function run(host: ModelHost, { model, feeds }: SelfCheck, provider: Provi
   }
 }
 
-function relativeDifference(a: Readonly<Record<string, HostTensor>>, b: Readonly<Record<string, HostTensor>>): number {
+/** ‖a − b‖ ∕ ‖b‖ over all numbers of the tensors of b. */
+export function relativeDifference(a: Readonly<Record<string, HostTensor>>, b: Readonly<Record<string, HostTensor>>): number {
   let difference = 0;
   let size = 0;
   for (const [name, tensor] of Object.entries(b)) {

@@ -133,7 +133,8 @@ describe('death of the model host', () => {
     const lines: string[] = [];
     host.dispose();
     host = startHost({ log: (line) => lines.push(line) });
-    const opened = await openDecoder(host, { model: encodeGraph(smallDecoder({ form: 'llama', layers: 6 })), options: { threads: 1 } });
+    const deep = smallDecoder({ form: 'llama', layers: 6 });
+    const opened = await openDecoder(host, { graph: deep, source: encodeGraph(deep), options: { threads: 1 } });
     assert.ok(opened.ok);
     const random = new Random(4);
     const tokens = (length: number): number[] => Array.from({ length }, () => random.integer(0, 10));
@@ -147,7 +148,7 @@ describe('death of the model host', () => {
   });
 
   it('at any moment of a stream of tokens is not noticed: what was kept is made again', async () => {
-    const opened = await openDecoder(host, { model: encodeGraph(cachedDecoder()) });
+    const opened = await openDecoder(host, { graph: cachedDecoder(), source: encodeGraph(cachedDecoder()) });
     assert.ok(opened.ok && opened.decoder.hasCache);
     const run = async (killAt: number): Promise<number[][]> => {
       const stream = new TokenStream({ decoder: opened.decoder }, true);
