@@ -26,7 +26,10 @@ export interface GenerationOptions {
 export type GeneratedToken = DecodedToken;
 
 /** Tokens that are chosen in the host at once, and the time after which it hands over what there is. */
-const BURST = { steps: 64, millis: 20 } as const;
+const BURST = { steps: 64, millis: 40 } as const;
+
+/** What makes text of the tokens. */
+export type TextStream = Pick<Tokenizer, 'stream'>;
 
 /** Why a generation ended; a stop string is named, and is not part of the text. */
 export type GenerationEnd =
@@ -82,7 +85,7 @@ class Writer {
 
   constructor(
     private readonly prompt: readonly number[],
-    tokenizer: Tokenizer,
+    tokenizer: TextStream,
     private readonly options: GenerationOptions,
     private readonly chance: Chance,
     private readonly listener: TokenListener | undefined,
@@ -162,7 +165,7 @@ class Writer {
  * goes on from the tokens so far.
  * @throws LanguageModelError for a prompt that cannot be continued; RuntimeError, HostDiedError
  */
-export async function generate(source: StreamSource, tokenizer: Tokenizer, prompt: readonly number[], options: GenerationOptions, random: Uniform, onToken?: TokenListener): Promise<Generation> {
+export async function generate(source: StreamSource, tokenizer: TextStream, prompt: readonly number[], options: GenerationOptions, random: Uniform, onToken?: TokenListener): Promise<Generation> {
   refuse(promptFault(prompt, source.decoder, options.contextLength));
   const stream = new TokenStream(source, options.cache);
   const writer = new Writer(prompt, tokenizer, options, new Chance(random), onToken);
@@ -214,7 +217,7 @@ export interface PairListener {
  * @param randoms one a stream: with the same seed, the same distributions give the same tokens
  * @throws LanguageModelError, RuntimeError, HostDiedError
  */
-export async function generatePair(sources: readonly [StreamSource, StreamSource], tokenizer: Tokenizer, prompt: readonly number[], options: PairOptions, randoms: readonly [Uniform, Uniform], listener: PairListener = {}): Promise<PairGeneration> {
+export async function generatePair(sources: readonly [StreamSource, StreamSource], tokenizer: TextStream, prompt: readonly number[], options: PairOptions, randoms: readonly [Uniform, Uniform], listener: PairListener = {}): Promise<PairGeneration> {
   for (const { decoder } of sources) refuse(promptFault(prompt, decoder, options.contextLength));
   const sharedPrompt = options.samePrompt === true || sharesPrompt(sources, prompt.length);
   const first = new TokenStream(sources[0], options.cache);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { FolderProblem, ModelFolder } from './folder.ts';
 import { openModelFolder, otherVariants } from './folder.ts';
-import { ConfigFault, readJson } from './config.ts';
+import { ConfigFault, MAX_TOKENIZER_BYTES, readJson } from './config.ts';
 import type { Decoder, DecoderModel, LanguageModelFault } from './session.ts';
 import { openDecoder } from './session.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -70,7 +70,7 @@ function* withOthers(folder: ModelFolder, names: readonly string[], refusals: st
 export function folderTokenizer({ tokenizer }: Pick<ModelFolder, 'tokenizer'>): Checked<Tokenizer> {
   try {
     return readTokenizer({
-      tokenizer: readJson(tokenizer.tokenizer),
+      tokenizer: readJson(tokenizer.tokenizer, MAX_TOKENIZER_BYTES),
       config: tokenizer.config === null ? {} : readJson(tokenizer.config),
       chatTemplate: tokenizer.chatTemplate === null ? undefined : readFileSync(tokenizer.chatTemplate, 'utf8'),
     });

@@ -6,7 +6,7 @@ import { GraphBuilder } from './builder.ts';
 import { isFloatType } from './float16.ts';
 import type { Dimension, Graph, GraphNode, ShapeOf, TensorType } from './graph.ts';
 import { dataTypes, isComputable, valuesReadBy } from './graph.ts';
-import { blocksGradient, rules } from './rules.ts';
+import { blocksGradient, gradientInputs, rules } from './rules.ts';
 import { RuleContext, RuleRefusal } from './rules/context.ts';
 import type { ElementType, TypeOf } from './types.ts';
 import { valueTypes } from './types.ts';
@@ -83,8 +83,9 @@ function backward(context: RuleContext, path: Path, node: GraphNode): void {
   const gradients = node.outputs.map((output) => context.gradient(output));
   if (gradients.every((gradient) => gradient === null)) return;
   const results = applyRule(context, path, node, gradients);
+  const continuous = gradientInputs(node);
   node.inputs.forEach((input, i) => {
-    if (!path.active.has(input)) return;
+    if (!path.active.has(input) || !continuous.includes(input)) return;
     const result = results[i];
     if (!result) throw path.refusal(node, `its input ${i} takes no gradient`);
     context.accumulate(input, result);
@@ -133,7 +134,7 @@ class Path {
     const active = new Set(withRespectTo);
     const types = valueTypes(graph);
     const forward = graph.nodes.filter((node) => {
-      const touched = !blocksGradient(node) && valuesReadBy(node).some((input) => active.has(input));
+      const touched = !blocksGradient(node) && gradientInputs(node).some((input) => active.has(input));
       if (touched) for (const output of node.outputs) if (output !== '' && isContinuous(types(output))) active.add(output);
       return touched;
     });

@@ -1,5 +1,6 @@
 // The gradient rules of all ops, and the ops that have none because they change in steps.
 import type { GraphNode } from './graph.ts';
+import { valuesReadBy } from './graph.ts';
 import { activationRules } from './rules/activation.ts';
 import type { Rules } from './rules/context.ts';
 import { convolutionRules } from './rules/convolution.ts';
@@ -27,3 +28,13 @@ export const steps: ReadonlySet<string> = new Set([
 
 /** The node's outputs do not change with its inputs, or only in steps: no gradient passes. */
 export const blocksGradient = (node: GraphNode): boolean => node.domain === '' && (steps.has(node.op) || castsToSteps(node));
+
+/** What a node reads that a gradient may come back to: not places and counts, nor what is read for its type alone. */
+export function gradientInputs(node: GraphNode): readonly string[] {
+  if (node.domain !== '') return valuesReadBy(node);
+  switch (node.op) {
+    case 'CastLike': return node.inputs.slice(0, 1);
+    case 'OneHot': return node.inputs.slice(2);
+    default: return valuesReadBy(node);
+  }
+}

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { scoreContinuations } from '../../src/lm/score.ts';
+import type { DecoderModel } from '../../src/lm/session.ts';
 import { openDecoder } from '../../src/lm/session.ts';
 import { TokenStream } from '../../src/lm/tokenStream.ts';
 import { GraphBuilder } from '../../src/onnx/builder.ts';
@@ -43,6 +44,8 @@ function assertSame(found: HostTensor | undefined, expected: HostTensor | undefi
   const bytes = ({ data: { buffer, byteOffset, byteLength } }: HostTensor): Buffer => Buffer.from(buffer, byteOffset, byteLength);
   assert.ok(bytes(found).equals(bytes(expected)));
 }
+
+const decoderModel = (graph: Graph): DecoderModel => ({ graph, source: encodeGraph(graph) });
 
 describe('death of the model host', () => {
   let host: ModelHost;
@@ -133,8 +136,7 @@ describe('death of the model host', () => {
     const lines: string[] = [];
     host.dispose();
     host = startHost({ log: (line) => lines.push(line) });
-    const deep = smallDecoder({ form: 'llama', layers: 6 });
-    const opened = await openDecoder(host, { graph: deep, source: encodeGraph(deep), options: { threads: 1 } });
+    const opened = await openDecoder(host, { ...decoderModel(smallDecoder({ form: 'llama', layers: 6 })), options: { threads: 1 } });
     assert.ok(opened.ok);
     const random = new Random(4);
     const tokens = (length: number): number[] => Array.from({ length }, () => random.integer(0, 10));
@@ -148,7 +150,7 @@ describe('death of the model host', () => {
   });
 
   it('at any moment of a stream of tokens is not noticed: what was kept is made again', async () => {
-    const opened = await openDecoder(host, { graph: cachedDecoder(), source: encodeGraph(cachedDecoder()) });
+    const opened = await openDecoder(host, decoderModel(cachedDecoder()));
     assert.ok(opened.ok && opened.decoder.hasCache);
     const run = async (killAt: number): Promise<number[][]> => {
       const stream = new TokenStream({ decoder: opened.decoder }, true);

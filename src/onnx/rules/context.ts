@@ -23,6 +23,8 @@ export class RuleRefusal extends Error {
   override readonly name = 'RuleRefusal';
 }
 
+const unchanging: ReadonlySet<string> = new Set(['Cast', 'CastLike', 'Identity', 'Dropout']);
+
 export class RuleContext {
   private readonly sums = new Map<string, string>();
   private readonly emitted = new Map<string, string>();
@@ -166,6 +168,12 @@ export class RuleContext {
     const inner = this.sum(gradient, range(extra), false);
     const ones = range(to.length).filter((i) => to[i] === 1 && from[i + extra] !== 1);
     return this.sum(inner, ones, true);
+  }
+
+  /** Whether one of the ops reads the value, or reads it after nothing but a change of its type or name. */
+  isReadBy(value: string, ops: readonly string[]): boolean {
+    return this.graph.nodes.some(({ op, inputs, outputs: [output = ''] }) =>
+      inputs.includes(value) && (ops.includes(op) || (unchanging.has(op) && this.isReadBy(output, ops))));
   }
 
   /** The numbers of an int64 constant, or null where they are computed when the graph runs. */

@@ -41,7 +41,7 @@ const clip: Rule = (c, { inputs: [x = '', low, high], outputs: [y = ''] }, dy) =
   const toBound = (bound: string | undefined, gradient: string): string | null => (bound ? c.unbroadcast(gradient, y, bound) : null);
   return [
     low ? c.only(c.op('GreaterOrEqual', x, low), below) : below,
-    low ? toBound(low, c.only(c.op('Less', x, low), below)) : null,
+    low ? toBound(low, c.only(c.op('Less', x, low), high ? c.only(c.op('LessOrEqual', raised(), high), dy) : dy)) : null,
     high ? toBound(high, c.only(c.op('Greater', raised(), high), dy)) : null,
   ];
 };

@@ -67,7 +67,10 @@ const winner = extreme((c, hits, { axes }, node) => {
 const axisOf = (c: RuleContext, node: GraphNode): number => positive(attributeInt(node, 'axis', -1), c.rank(node.outputs[0] ?? ''));
 
 const softmax: Rule = (c, node, dy) => {
-  const [y = ''] = node.outputs;
+  const [output = ''] = node.outputs;
+  // A row of −∞ alone has no softmax; graphs replace it afterwards, and what they replaced takes no gradient.
+  const isMended = c.isReadBy(output, ['IsNaN', 'Where']);
+  const y = isMended ? c.op('Where', c.op('IsNaN', output), c.scalar(0), output) : output;
   const product = c.op('Mul', dy, y);
   return [c.op('Sub', product, c.op('Mul', y, c.sum(product, [axisOf(c, node)], true)))]; // y (dy − Σ y dy)
 };
