@@ -76,7 +76,8 @@ export async function openDecoder(host: ModelHost, { graph, source, sizes, embed
   const read = readInterface(graph, sizes);
   if (!read.ok) return { ok: false, fault: { code: 'noDecoder', message: `The model is no decoder: ${read.message}. Give a model exported for text generation.` } };
   if (!read.io.ids && !embedding) return { ok: false, fault: { code: 'noEmbedding', message: NO_EMBEDDING } };
-  const session = await host.createSession(source, options);
+  // The cache never has to leave the device.
+  const session = await host.createSession(source, { ...options, onDevice: read.io.cache.map(({ output }) => output) });
   try {
     const embed = embedding && !read.io.ids ? await host.createSession(embedding, options) : null;
     return { ok: true, decoder: new Decoder(host, session, embed, read.io, graph) };
