@@ -6,7 +6,7 @@ import { GraphBuilder } from './builder.ts';
 import type { Dimension, Graph, GraphNode, ShapeOf, TensorType } from './graph.ts';
 import { valuesReadBy } from './graph.ts';
 import { blocksGradient, rules } from './rules.ts';
-import { RuleContext, RuleRefusal } from './rules/context.ts';
+import { ELSEWHERE, RuleContext, RuleRefusal } from './rules/context.ts';
 import { upgradeOpset } from './upgrade.ts';
 
 export interface DifferentiateOptions {
@@ -53,7 +53,7 @@ export function differentiate(original: Graph, options: DifferentiateOptions): G
   path.refuseUnknown();
   const builder = new GraphBuilder(graph, `${prefix}/`);
   const type = typeOf(graph, loss);
-  const context = new RuleContext(builder, graph, shapes, type);
+  const context = new RuleContext(builder, graph, shapes, type, new Set([loss, ...withRespectTo]));
   context.accumulate(loss, cotangent ?? context.filled(1, loss));
   for (const node of [...path.nodes].reverse()) backward(context, path, node);
   for (const name of withRespectTo) {
@@ -80,6 +80,7 @@ function backward(context: RuleContext, path: Path, node: GraphNode): void {
   node.inputs.forEach((input, i) => {
     if (!path.active.has(input)) return;
     const result = results[i];
+    if (result === ELSEWHERE) return;
     if (!result) throw path.refusal(node, `its input ${i} takes no gradient`);
     context.accumulate(input, result);
   });

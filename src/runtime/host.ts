@@ -56,7 +56,7 @@ function create({ model, dataFolder, options: { provider, optimization, threads 
     logSeverityLevel: 3,
     intraOpNumThreads: threads,
     // Waiting threads sleep instead of spinning: half the CPU at two threads.
-    extra: { session: { intra_op: { allow_spinning: '0' }, ...(dataFolder === undefined ? {} : { model_external_initializers_file_folder_path: dataFolder }) } },
+    extra: { session: { intra_op: { allow_spinning: '0' }, set_denormal_as_zero: '1', ...(dataFolder === undefined ? {} : { model_external_initializers_file_folder_path: dataFolder }) } },
   };
   return typeof model === 'string' ? ort.InferenceSession.create(model, options) : ort.InferenceSession.create(model, options);
 }
