@@ -15,9 +15,9 @@ function library(): Tokenizer {
   return read.value;
 }
 
-/** Any text without the literal names of special tokens. */
+/** Any text that UTF-8 can hold, without the literal names of special tokens. */
 const anyText = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: fc.constantFrom(...' \n\tab12:;_.é–漢😀'), maxLength: 40 }), fc.constantFrom(...texts))
-  .filter((text) => !/<s>|<\/s>|<pad>/.test(text) && text.isWellFormed());
+  .filter((text) => !/<s>|<\/s>|<pad>/.test(text) && Buffer.from(text).toString() === text);
 
 describe('the byte-level pair encoding', () => {
   it('has a token for every byte, and merges up to the size asked for', () => {
