@@ -1,7 +1,7 @@
 // What tiny-code does on held-out text: programs, statements, questions, and how well it predicts each domain.
 import { wilson } from '../../bench/raspbugs/statistics.ts';
 import type { DocumentKind } from './corpus/documents.ts';
-import { documentKinds, documentOf, questionPrompt, summaryPrompt } from './corpus/documents.ts';
+import { documentKinds, documentOf, judgementPrompt, questionPrompt, summaryPrompt } from './corpus/documents.ts';
 import { domains } from './corpus/facts.ts';
 import { languageOf } from './corpus/languageOf.ts';
 import type { Language } from './corpus/programSyntax.ts';
@@ -130,8 +130,8 @@ const preferences = (model: OpenModel, pairs: readonly ContradictionPair[]): Pro
 /** For each pair: is the faithful statement called True, is the other called False? */
 function judgements(model: OpenModel, pairs: readonly ContradictionPair[]): Promise<boolean[]> {
   const items = pairs.flatMap(({ context, faithful, contradicting }) => [
-    { prompt: `Context: ${context}\nTrue or false: ${faithful}`, continuations: [' True', ' False'] as const },
-    { prompt: `Context: ${context}\nTrue or false: ${contradicting}`, continuations: [' False', ' True'] as const },
+    { prompt: judgementPrompt(context, faithful), continuations: [' True', ' False'] as const },
+    { prompt: judgementPrompt(context, contradicting), continuations: [' False', ' True'] as const },
   ]);
   return firstLikelier(model, items);
 }

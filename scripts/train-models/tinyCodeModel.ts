@@ -7,18 +7,24 @@ import { evaluate } from './evaluation.ts';
 import { lossCurve } from './lossCurve.ts';
 import type { MakeOptions } from './makeOptions.ts';
 import { openWritten, writeModelFolder } from './modelFolder.ts';
-import { rows, STEPS, tinyCode, tinyCodeVocabulary, trainTinyCode } from './tinyCode.ts';
-import type { LossPoint } from './training.ts';
+import type { Phase } from './tinyCode.ts';
+import { phases, rows, tinyCode, tinyCodeVocabulary, trainTinyCode } from './tinyCode.ts';
+import type { LossPoint, TrainedModel } from './training.ts';
 
 /** Of the held-out items: none of the corpus' own. */
 const EVALUATION_SEED = 7;
 
 /** How the model in the folder was trained: training.json. */
 export interface TrainingRecord {
+  readonly threads: number;
+  readonly phases: readonly PhaseRecord[];
+}
+
+export interface PhaseRecord {
+  readonly name: string;
   readonly steps: number;
   readonly tokens: number;
   readonly minutes: number;
-  readonly threads: number;
   readonly curve: readonly LossPoint[];
 }
 
@@ -31,7 +37,7 @@ export async function makeTinyCode(options: MakeOptions): Promise<void> {
   await model.decoder.release();
   writeJson(path.join(out, 'held-out.json'), found);
   const training = JSON.parse(readFileSync(path.join(out, 'training.json'), 'utf8')) as TrainingRecord;
-  writeFileSync(path.join(out, 'loss.svg'), lossCurve(training.curve));
+  writeFileSync(path.join(out, 'loss.svg'), lossCurve(training.phases.map(({ curve }) => curve)));
   writeFileSync(path.join(out, 'README.md'), modelCard(training, found));
   log(summary(found));
 }
@@ -39,11 +45,21 @@ export async function makeTinyCode(options: MakeOptions): Promise<void> {
 async function trainAndWrite({ host, steps, threads, out, checkpoints, log }: MakeOptions): Promise<void> {
   log('learns the vocabulary');
   const bpe = tinyCodeVocabulary();
-  const count = steps ?? STEPS;
-  const { theta, curve, tokens, seconds } = await trainTinyCode({ host, bpe, steps: count, threads, folder: checkpoints, log });
-  writeModelFolder(out, { config: tinyCode, theta, bpe, contextLength: rows.length });
-  const record: TrainingRecord = { steps: count, tokens, minutes: Math.round(seconds / 6) / 10, threads, curve: curve.map((point) => ({ ...point, loss: Number(point.loss.toFixed(4)) })) };
+  const chosen = steps === null ? phases : shortened(steps);
+  const trained = await trainTinyCode({ host, bpe, phases: chosen, threads, folder: checkpoints, log });
+  writeModelFolder(out, { config: tinyCode, theta: trained.at(-1)?.theta ?? new Float32Array(), bpe, contextLength: rows.length });
+  const record: TrainingRecord = { threads, phases: trained.map((part, i) => recordOf(chosen[i], part)) };
   writeJson(path.join(out, 'training.json'), record);
+}
+
+/** So many steps in all, shared as the phases share theirs. */
+function shortened(steps: number): readonly Phase[] {
+  const all = phases.reduce((sum, phase) => sum + phase.steps, 0);
+  return phases.map((phase) => ({ ...phase, steps: Math.max(1, Math.round((phase.steps * steps) / all)) }));
+}
+
+function recordOf(phase: Phase | undefined, { curve, tokens, seconds }: TrainedModel): PhaseRecord {
+  return { name: phase?.name ?? '', steps: phase?.steps ?? 0, tokens, minutes: Math.round(seconds / 6) / 10, curve: curve.map((point) => ({ ...point, loss: Number(point.loss.toFixed(4)) })) };
 }
 
 const writeJson = (file: string, value: unknown): void => writeFileSync(file, `${JSON.stringify(value, null, 1)}\n`);

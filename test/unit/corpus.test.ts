@@ -1,5 +1,6 @@
 // The generators of the training text: what they promise of each item, and what they keep out.
 import assert from 'node:assert/strict';
+import { BytePairEncoding, trainMerges } from '../../scripts/train-models/bpe.ts';
 import { documentAt, documentKinds } from '../../scripts/train-models/corpus/documents.ts';
 import { domains } from '../../scripts/train-models/corpus/facts.ts';
 import { languageOf } from '../../scripts/train-models/corpus/languageOf.ts';
@@ -39,7 +40,7 @@ describe('pairs of statements', () => {
 
   it('come as often as asked for in the training text', () => {
     const random = new Random(3);
-    const all = times(1500, () => statementsAbout(random, 'story', 'training', 0.9).statements).flat();
+    const all = times(1500, () => statementsAbout(random, 'story', 'training', { faithfulShare: 0.9, sharing: 0.7 }).statements).flat();
     const share = all.filter(({ faithful }) => faithful).length / all.length;
     assert.ok(Math.abs(share - 0.9) < 0.02, `${share}`);
   });
@@ -109,10 +110,21 @@ describe('the corpus', () => {
     assert.ok(texts(11).filter((text, i) => text === others[i]).length < 5);
   });
 
-  it('has every kind of document, each in two parts of one text', () => {
+  it('has every kind of document, and marks in each what the context decides', () => {
     const documents = times(500, (i) => documentAt(1, i, 'training'));
     assert.deepEqual([...new Set(documents.map(({ kind }) => kind))].sort(), [...documentKinds].sort());
-    assert.ok(documents.every(({ text, start }) => start >= 0 && start < text.length));
+    for (const { kind, text, pieces } of documents) {
+      assert.equal(pieces.map((piece) => piece.text).join(''), text);
+      const decided = pieces.filter(({ role }) => role === 'decided');
+      assert.equal(decided.length === 0, kind === 'program' || (kind === 'question' && !text.includes('Answer:')), text);
+      assert.ok(decided.every((piece) => /^\s?\S+$/.test(piece.text)), JSON.stringify(decided));
+    }
+  });
+
+  it('has pieces that meet where tokens do', () => {
+    const texts = times(150, (i) => documentAt(2, i, 'training'));
+    const bpe = new BytePairEncoding(trainMerges(texts.map(({ text }) => text), 500));
+    for (const { text, pieces } of texts) assert.deepEqual(pieces.flatMap((piece) => bpe.encode(piece.text)), bpe.encode(text));
   });
 
   it('names nobody and nothing in training that is held out', () => {
