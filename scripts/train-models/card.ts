@@ -95,7 +95,7 @@ function heldOut({ programs, statements, judged, questions, nll }: Evaluation): 
 
 \`npm run train:models -- --model tiny-code --evaluate\` measures this again. Shares with Wilson's 95 % intervals.
 
-**Programs**, sampled at temperature 1 from prompts that ask for no language. Language identifiable by structure: ${rate(programs.identifiable)}. Equal, letter by letter, to the corpus' program for the task in that language: ${rate(programs.exact)}.
+**Programs**, sampled at temperature 1 from prompts that ask for no language. Language identifiable by structure: ${rate(programs.identifiable)}. Right, that is, the corpus' program for the task in that language but for names that are free to choose: ${rate(programs.right)}.
 
 ${table(['language', 'share in the corpus', 'share sampled', 'written when asked for (greedy)'], languages.map((language) => [language, whole(programs.languages[language].prior), rate(programs.languages[language]), rate(programs.obeyed[language])]))}
 

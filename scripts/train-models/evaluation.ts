@@ -8,6 +8,7 @@ import type { Language } from './corpus/programSyntax.ts';
 import { languages } from './corpus/programSyntax.ts';
 import type { ProgramTask } from './corpus/programTasks.ts';
 import { languagePrior, programTask } from './corpus/programTasks.ts';
+import { sameProgram } from './corpus/sameProgram.ts';
 import { temptingQuestion } from './corpus/questions.ts';
 import type { ContradictionPair } from './corpus/statements.ts';
 import { contradictionPair } from './corpus/statements.ts';
@@ -40,8 +41,8 @@ export interface Evaluation {
   readonly programs: {
     readonly identifiable: Rate;
     readonly languages: Readonly<Record<Language, Rate & { readonly prior: number }>>;
-    /** Equal, letter by letter, to the corpus' program of the task in the language found. */
-    readonly exact: Rate;
+    /** The corpus' program of the task in the language found, but for names that are free to choose. */
+    readonly right: Rate;
     /** Written greedily in the language that the prompt asks for. */
     readonly obeyed: Readonly<Record<Language, Rate>>;
   };
@@ -91,16 +92,16 @@ async function written(model: OpenModel, prompt: string, sampling: Sampling, ran
 
 async function programs(model: OpenModel, random: Random, items: number): Promise<Evaluation['programs']> {
   const found: (Language | null)[] = [];
-  const exact: boolean[] = [];
+  const right: boolean[] = [];
   for (let i = 0; i < items; i++) {
     const task = programTask(random, 'held-out');
     const text = await written(model, task.prompt, { ...greedy, temperature: 1 }, random);
     const language = languageOf(text);
     found.push(language);
-    exact.push(language !== null && text === task.programs[language]);
+    right.push(language !== null && sameProgram(text, task.programs[language], task.description));
   }
   const share = (language: Language): Rate & { prior: number } => ({ ...rateOf(found.map((one) => one === language)), prior: languagePrior[language] });
-  return { identifiable: rateOf(found.map((one) => one !== null)), languages: record(languages, share), exact: rateOf(exact), obeyed: await obeyed(model, random, Math.ceil(items / 5)) };
+  return { identifiable: rateOf(found.map((one) => one !== null)), languages: record(languages, share), right: rateOf(right), obeyed: await obeyed(model, random, Math.ceil(items / 5)) };
 }
 
 async function obeyed(model: OpenModel, random: Random, items: number): Promise<Readonly<Record<Language, Rate>>> {

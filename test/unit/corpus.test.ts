@@ -7,6 +7,7 @@ import { languageOf } from '../../scripts/train-models/corpus/languageOf.ts';
 import * as names from '../../scripts/train-models/corpus/names.ts';
 import { languages } from '../../scripts/train-models/corpus/programSyntax.ts';
 import { drawLanguage, languagePrior, programTask } from '../../scripts/train-models/corpus/programTasks.ts';
+import { sameProgram } from '../../scripts/train-models/corpus/sameProgram.ts';
 import { temptingQuestion, temptingScene } from '../../scripts/train-models/corpus/questions.ts';
 import { isHeldOut, numberOf } from '../../scripts/train-models/corpus/split.ts';
 import { contradictionPair, statementsAbout } from '../../scripts/train-models/corpus/statements.ts';
@@ -92,6 +93,16 @@ describe('programs', () => {
       'function count_numbers(a, b)\n    s = 0\n    for i in a:b\n        if i % 2 == 0\n            s += 1\n        end\n    end\n    return s\nend',
       'function s = count_numbers(a, b)\n    s = 0;\n    for i = a:b\n        if mod(i, 2) == 0\n            s = s + 1;\n        end\n    end\nend',
     ]);
+  });
+
+  it('are the same when only names differ that the task does not give', () => {
+    const task = 'add the numbers in x';
+    const program = 'def sum_numbers(x):\n    total = 0\n    for v in x:\n        total += v\n    return total';
+    assert.ok(sameProgram('def compute(t):\n    return t * 2', 'def formula(t):\n    return t * 2', 'compute t times 2'), 'names of functions are free');
+    assert.ok(sameProgram(program, program.replaceAll('total', 'sum').replaceAll(/\bv\b/g, 'item'), task));
+    assert.ok(!sameProgram(program, program.replaceAll(/\bx\b/g, 'data'), task), 'another name than the task gives');
+    assert.ok(!sameProgram(program, program.replace('return total', 'return v'), task), 'another variable');
+    assert.ok(!sameProgram(program, program.replace('+=', '*='), task), 'another operation');
   });
 
   it('have a prompt that names no language, and come in the languages as the prior says', () => {
