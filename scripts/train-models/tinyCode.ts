@@ -42,9 +42,9 @@ export interface Phase {
 export const phases: readonly Phase[] = [
   { name: 'first', steps: 9400, peak: 2e-3, mixture: evenMixture, weights: { given: 0.3, claimed: 1, decided: 1, free: 1 } },
   {
-    name: 'second', steps: 4600, peak: 1.5e-3,
+    name: 'second', steps: 4000, peak: 1.5e-3,
     mixture: { kinds: { program: 0.12, story: 0.28, documentation: 0.22, 'data sheet': 0.2, question: 0.18 }, labelled: 0.6, sharing: 0.9 },
-    weights: { given: 0.3, claimed: 0.3, decided: 4, free: 1 },
+    weights: { given: 0.05, claimed: 0.05, decided: 4, free: 0.5 },
   },
 ];
 
@@ -80,7 +80,7 @@ export interface TinyCodeTask {
 }
 
 /** Says what a checkpoint was trained on and how. */
-export const recipeOf = (done: readonly Phase[]): string => JSON.stringify({ tinyCode, rows, SEED, done, schedule: done.map(scheduleOf), languagePrior, askingShare, faithfulShare, temptedShare, verbatimShare });
+const recipeOf = (done: readonly Phase[]): string => JSON.stringify({ tinyCode, rows, SEED, done, schedule: done.map(scheduleOf), languagePrior, askingShare, faithfulShare, temptedShare, verbatimShare });
 
 /** What each phase gave; the last one's weights are the model's. */
 export async function trainTinyCode({ host, bpe, phases: all, threads, folder, log }: TinyCodeTask): Promise<readonly TrainedModel[]> {
