@@ -4,15 +4,16 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { documentAt, documentKinds } from '../../scripts/train-models/corpus/documents.ts';
 import { programTask } from '../../scripts/train-models/corpus/programTasks.ts';
-import type { Evaluation, OpenModel, Rate } from '../../scripts/train-models/evaluation.ts';
+import type { Evaluation, Rate } from '../../scripts/train-models/evaluation.ts';
 import { evaluate } from '../../scripts/train-models/evaluation.ts';
 import { rootPath } from '../../scripts/train-models/modelHost.ts';
 import { openWritten } from '../../scripts/train-models/modelFolder.ts';
 import { generate } from '../../src/lm/generate.ts';
 import { openModelFolder } from '../../src/lm/folder.ts';
-import { greedy } from '../../src/lm/sampling.ts';
+import type { LanguageModel } from '../../src/lm/languageModel.ts';
 import { findSites } from '../../src/lm/sites.ts';
 import { Random } from '../../src/shared/random.ts';
+import { greedy } from '../../src/shared/sampling.ts';
 import { sharedHost } from '../support/host.ts';
 
 const location = rootPath('models/tiny-code');
@@ -26,7 +27,7 @@ function assertHolds(found: Rate | undefined, expected: Rate | undefined, what: 
 }
 
 describe('models/tiny-code', () => {
-  let model: OpenModel;
+  let model: LanguageModel;
   before(async () => {
     model = await openWritten(sharedHost(), location);
   });
@@ -61,10 +62,10 @@ describe('models/tiny-code', () => {
   });
 
   it('writes the same greedily with its cache as without', async () => {
-    const { decoder, tokenizer, endIds, contextLength } = model;
+    const { decoder, tokenizer, folder } = model;
     const { prompt } = programTask(new Random(3), 'held-out');
     const written = async (cache: boolean): Promise<string> =>
-      (await generate({ decoder }, tokenizer, tokenizer.encode(prompt).ids, { sampling: greedy, maxTokens: 60, contextLength, endIds, stop: [], cache }, new Random(1))).text;
+      (await generate({ decoder }, tokenizer, tokenizer.encode(prompt).ids, { sampling: greedy, maxTokens: 60, contextLength: folder.sizes.context, endIds: folder.tokens.eos, stop: [], cache }, new Random(1))).text;
     const text = await written(true);
     assert.ok(text.length > 10);
     assert.equal(text, await written(false));
