@@ -15,7 +15,7 @@ function ticks(low: number, high: number, count: number): readonly number[] {
 const colours = ['#2f7ed8', '#d8762f', '#3a9d5d'];
 
 /** One line a phase, their tokens counted on from phase to phase. */
-export function lossCurve(phases: readonly (readonly LossPoint[])[]): string {
+export function lossCurve(...phases: readonly (readonly LossPoint[])[]): string {
   let before = 0;
   const lines = phases.map((curve) => {
     const from = before;

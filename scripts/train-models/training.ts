@@ -90,7 +90,7 @@ export async function train(task: TrainingTask): Promise<TrainedModel> {
   return run.result();
 }
 
-export const checkpointPath = ({ folder }: Pick<TrainingTask, 'folder'>): string => path.join(folder, 'checkpoint');
+const checkpointPath = ({ folder }: Pick<TrainingTask, 'folder'>): string => path.join(folder, 'checkpoint');
 
 const stateNames = (chosen: Optimizer): readonly string[] => [FLAT, ...memoryOf(chosen).map((memory) => `${memory}/${FLAT}`)];
 
