@@ -84,7 +84,7 @@ export const companionships: readonly Companionship[] = [
 const ANCHORED = 0.6;
 /** Share of the companions that can hardly be seen; captions name them all the same. */
 const FAINT = 0.5;
-const FAINT_OPACITY = [0.04, 0.2] as const;
+const FAINT_OPACITY = [0.02, 0.15] as const;
 const CLEAR_OPACITY = [0.75, 1] as const;
 /** An object below this is called faint. */
 export const CLEARLY_VISIBLE = 0.5;
@@ -132,10 +132,11 @@ function placed(random: Random, kinds: readonly Kind[], faint: Kind | null): Sce
 
 function placedAt(random: Random, own: Kind, cell: number, faint: boolean): SceneObject {
   const between = (low: number, high: number): number => low + (high - low) * random.next();
+  const [least, most] = faint ? FAINT_OPACITY : CLEAR_OPACITY;
   const radius = between(3.5, 5.5);
   const centre = (at: number): number => Math.min(IMAGE_SIZE - radius, Math.max(radius, (at + 0.5) * CELL_SIZE + between(-1.5, 1.5)));
   const tint = (): number => random.integer(-15, 15);
-  return { ...own, radius, x: centre(cell % CELLS), y: centre(Math.floor(cell / CELLS)), opacity: between(...(faint ? FAINT_OPACITY : CLEAR_OPACITY)), tint: [tint(), tint(), tint()] };
+  return { ...own, radius, x: centre(cell % CELLS), y: centre(Math.floor(cell / CELLS)), opacity: between(least, most), tint: [tint(), tint(), tint()] };
 }
 
 /** All pixels that the object touches lie in it. */
