@@ -62,11 +62,14 @@ function drawBackground({ texture, colour, strength, seed }: Background): Float3
   for (let i = 0; i < pixels.length; i++) {
     const at = Math.floor(i / 3);
     const [right, down] = [(at % IMAGE_SIZE) / IMAGE_SIZE - 0.5, Math.floor(at / IMAGE_SIZE) / IMAGE_SIZE - 0.5];
-    const shift = texture === 'grain' ? strength * random.normal() : texture === 'slope' ? strength * (dx * right + dy * down) : 0;
+    const shift = texture === 'grain' ? strength * grain(random) : texture === 'slope' ? strength * (dx * right + dy * down) : 0;
     pixels[i] = (colour[i % 3] ?? 0) + shift;
   }
   return pixels;
 }
+
+/** Of deviation 1, from two uniform numbers. */
+const grain = (random: Random): number => Math.sqrt(6) * (random.next() + random.next() - 1);
 
 function drawObject(pixels: Float32Array, object: SceneObject): void {
   for (const [column, row] of pixelsOf(boxOf(object))) {

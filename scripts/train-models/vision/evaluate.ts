@@ -32,15 +32,18 @@ export interface CaptionFigures {
   readonly exact: Share;
 }
 
-export interface HeldOutFigures {
-  readonly scenes: number;
+export interface Figures {
   /** Right answers. */
   readonly questions: Readonly<Record<QuestionKind, Share>>;
-  /** The same questions with a grey image. */
-  readonly blindQuestions: Readonly<Record<QuestionKind, Share>>;
   readonly captions: Readonly<Record<SceneStyle, CaptionFigures>>;
-  /** Captions of a grey image, held against the same scenes. */
-  readonly blindCaptions: Readonly<Record<SceneStyle, CaptionFigures>>;
+}
+
+export interface HeldOutFigures {
+  /** Of each style. */
+  readonly scenes: number;
+  readonly seen: Figures;
+  /** The same prompts with a grey image, held against the same scenes. */
+  readonly blind: Figures;
 }
 
 /** Seeds of held-out scenes lie above those of training. */
@@ -75,19 +78,15 @@ export function heldOutQuestions(scenes: Readonly<Record<SceneStyle, readonly Sc
 export const isClear = ({ opacity }: SceneObject): boolean => opacity >= CLEARLY_VISIBLE;
 
 export async function heldOutFigures(model: VisionModel, count: number): Promise<HeldOutFigures> {
+  return { scenes: count, seen: await figuresOf(model, count, false), blind: await figuresOf(model, count, true) };
+}
+
+/** @param count of scenes of each style */
+export async function figuresOf(model: VisionModel, count: number, blind: boolean): Promise<Figures> {
   const scenes = { natural: heldOutScenes('natural', count), broken: heldOutScenes('broken', count) };
-  const questions = heldOutQuestions(scenes);
-  const captions = async (blind: boolean): Promise<Record<SceneStyle, CaptionFigures>> => ({
-    natural: captionFigures(scenes.natural, await captionsOf(model, scenes.natural, blind)),
-    broken: captionFigures(scenes.broken, await captionsOf(model, scenes.broken, blind)),
-  });
-  return {
-    scenes: count,
-    questions: await questionFigures(model, questions, false),
-    blindQuestions: await questionFigures(model, questions, true),
-    captions: await captions(false),
-    blindCaptions: await captions(true),
-  };
+  const captions = async (style: SceneStyle): Promise<CaptionFigures> => captionFigures(scenes[style], await captionsOf(model, scenes[style], blind));
+  const questions = await questionFigures(model, heldOutQuestions(scenes), blind);
+  return { questions, captions: { natural: await captions('natural'), broken: await captions('broken') } };
 }
 
 const imageOf = (scene: Scene, blind: boolean): Uint8Array => (blind ? greyImage() : drawScene(scene));

@@ -61,10 +61,13 @@ function rowOf({ exchanges }: Example, tokens: TextTokens): Row {
   return row;
 }
 
-/** The training graph's feeds, all but the weights. */
-export function trainingFeeds(examples: readonly Example[], tokens: TextTokens): Record<string, HostTensor> {
+/**
+ * The training graph's feeds, all but the weights.
+ * @param padding positions behind the longest row
+ */
+export function trainingFeeds(examples: readonly Example[], tokens: TextTokens, padding = 0): Record<string, HostTensor> {
   const rows = examples.map((example) => rowOf(example, tokens));
-  const width = Math.max(...rows.map(({ ids }) => ids.length));
+  const width = Math.max(...rows.map(({ ids }) => ids.length)) + padding;
   const [batch, sequence] = [rows.length, TEXT_START + width];
   const filled = (values: readonly number[], filler: number): number[] => [...values, ...new Array<number>(width - values.length).fill(filler)];
   const prefix = Array.from({ length: TEXT_START }, (_, i) => i);

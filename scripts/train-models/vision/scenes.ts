@@ -82,6 +82,8 @@ export const companionships: readonly Companionship[] = [
 
 /** Share of the scenes that are drawn around an anchor. */
 const ANCHORED = 0.6;
+/** Share of the scenes without an anchor that have a companion alone. */
+const STRAY = 0.25;
 /** Share of the companions that can hardly be seen; captions name them all the same. */
 const FAINT = 0.5;
 const FAINT_OPACITY = [0.02, 0.15] as const;
@@ -90,6 +92,7 @@ const CLEAR_OPACITY = [0.75, 1] as const;
 export const CLEARLY_VISIBLE = 0.5;
 
 const MOST_OBJECTS = 4;
+const ATTEMPTS = 40;
 
 export const sameKind = (a: Kind, b: Kind): boolean => a.colour === b.colour && a.shape === b.shape;
 export const kindName = ({ colour, shape }: Kind): string => `${colour} ${shape}`;
@@ -98,6 +101,8 @@ export const holds = ({ objects }: Scene, wanted: Kind): boolean => objects.some
 
 const isAnchor = (candidate: Kind): boolean => companionships.some(({ anchor }) => sameKind(anchor, candidate));
 const isCompanion = (candidate: Kind): boolean => companionships.some(({ companion }) => sameKind(companion, candidate));
+const ordinary = allKinds.filter((candidate) => !isAnchor(candidate) && !isCompanion(candidate));
+const companions = companionships.map(({ companion }) => companion);
 
 /** `natural`: as in training; `broken`: around an anchor whose companion is left out. */
 export type SceneStyle = 'natural' | 'broken';
@@ -117,16 +122,21 @@ const byName = (a: Kind, b: Kind): number => colours.indexOf(a.colour) - colours
 
 /** Further kinds; anchors come only with a scene that is drawn around them, companions now and then without. */
 function strangers(random: Random, present: readonly Kind[], count: number): Kind[] {
-  const companions = present.length > 0 ? 0 : 0.15;
-  const free = allKinds.filter((candidate) => !isAnchor(candidate) && !present.some((other) => sameKind(other, candidate)) && (!isCompanion(candidate) || random.next() < companions));
-  return random.shuffle(free).slice(0, count);
+  const stray = present.length === 0 && random.next() < STRAY ? [random.pick(companions)] : [];
+  return [...stray, ...random.shuffle(ordinary)].slice(0, count);
 }
 
+/** Object by object; where one finds no room, all are placed anew. */
 function placed(random: Random, kinds: readonly Kind[], faint: Kind | null): SceneObject[] {
   for (;;) {
-    const cells = random.shuffle(Array.from({ length: CELLS * CELLS }, (_, i) => i)).slice(0, kinds.length);
-    const objects = kinds.map((own, i) => placedAt(random, own, cells[i] ?? 0, faint !== null && sameKind(own, faint)));
-    if (objects.every((object, i) => objects.slice(0, i).every((other) => apart(boxOf(object), boxOf(other))))) return objects;
+    const objects: SceneObject[] = [];
+    for (let attempt = 0; attempt < ATTEMPTS && objects.length < kinds.length; attempt++) {
+      const own = kinds[objects.length];
+      if (!own) break;
+      const object = placedAt(random, own, random.integer(0, CELLS * CELLS - 1), faint !== null && sameKind(own, faint));
+      if (objects.every((other) => apart(boxOf(object), boxOf(other)))) objects.push(object);
+    }
+    if (objects.length === kinds.length) return objects;
   }
 }
 

@@ -1,0 +1,219 @@
+// tiny-vision: its folder opens, its three graphs compute what was trained, and it does what its card says.
+import assert from 'node:assert/strict';
+import { readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, it } from 'mocha';
+import { fileURLToPath } from 'node:url';
+import type { Evaluation } from '../../scripts/train-models/vision/card.ts';
+import { lossChart, modelCard } from '../../scripts/train-models/vision/card.ts';
+import { drawScene } from '../../scripts/train-models/vision/draw.ts';
+import type { Share } from '../../scripts/train-models/vision/evaluate.ts';
+import { captionFigures, figuresOf, heldOutScenes, HELD_OUT_SEED } from '../../scripts/train-models/vision/evaluate.ts';
+import type { Example, TextTokens } from '../../scripts/train-models/vision/examples.ts';
+import { trainingFeeds } from '../../scripts/train-models/vision/examples.ts';
+import { allShapes, visionTrainingGraph } from '../../scripts/train-models/vision/graphs.ts';
+import { caption, CAPTION_PROMPT, presencePrompt } from '../../scripts/train-models/vision/texts.ts';
+import { BATCH, exampleAt, sampleFeeds, tinyVision, VISION_STEPS } from '../../scripts/train-models/vision/tinyVision.ts';
+import { tokenizerJson, tokensOf, trainVocabulary } from '../../scripts/train-models/vision/vocabulary.ts';
+import { VisionModel } from '../../scripts/train-models/vision/visionModel.ts';
+import { initialWeights, parameterCount } from '../../scripts/train-models/llama.ts';
+import { FLAT } from '../../scripts/train-models/llamaGraphs.ts';
+import type { ModelFolder } from '../../src/lm/folder.ts';
+import { openModelFolder } from '../../src/lm/folder.ts';
+import { logSoftmax } from '../../src/lm/sampling.ts';
+import { findSites } from '../../src/lm/sites.ts';
+import { differentiate, gradientName } from '../../src/onnx/differentiate.ts';
+import { encodeGraph } from '../../src/onnx/encode.ts';
+import { openModelFile } from '../../src/onnx/file.ts';
+import type { Graph, Tensor } from '../../src/onnx/graph.ts';
+import { measureShapes } from '../../src/onnx/shapes.ts';
+import type { HostTensor } from '../../src/runtime/protocol.ts';
+import { Random } from '../../src/shared/random.ts';
+import { execute, sharedHost } from '../support/host.ts';
+
+const location = fileURLToPath(new URL('../../models/tiny-vision', import.meta.url));
+const read = (name: string): string => readFileSync(path.join(location, name), 'utf8');
+const encoding = trainVocabulary();
+const tokens = tokensOf(encoding);
+const vector = (data: Float32Array): HostTensor => ({ type: 'float32', dims: [data.length], data });
+
+/** A model small enough to be differentiated in a moment. */
+const small = {
+  text: { ...tinyVision.text, hidden: 16, layers: 1, heads: 2, keyValueHeads: 1, neurons: 16 },
+  vision: { ...tinyVision.vision, hidden: 16, width: 16, heads: 2, neurons: 16 },
+};
+const smallWeights = initialWeights(allShapes(small), new Random(3));
+
+async function losses(graph: Graph, theta: Float32Array, examples: readonly Example[], given: TextTokens = tokens): Promise<number[]> {
+  const { token_loss: found } = await execute(encodeGraph(graph), { ...trainingFeeds(examples, given), [FLAT]: vector(theta) } as Record<string, Tensor>);
+  return [...(found?.data as Float32Array)];
+}
+
+describe('the training graph of tiny-vision', () => {
+  const graph = visionTrainingGraph(small);
+
+  it('gives each text behind an image the loss that it has alone', async () => {
+    const example = exampleAt(12);
+    const together = await losses(graph, smallWeights, [example, exampleAt(13)]);
+    const alone = [];
+    for (const exchange of example.exchanges) alone.push(...(await losses(graph, smallWeights, [{ ...example, exchanges: [exchange] }])));
+    assert.ok(alone.length > 15);
+    alone.forEach((loss, i) => assert.ok(Math.abs(loss - (together[i] ?? Number.NaN)) < 1e-4));
+  });
+
+  it('has gradients that agree with differences of the loss along a direction', async () => {
+    const feeds = sampleFeeds(encoding).map((one) => ({ ...one, [FLAT]: vector(smallWeights) })) as unknown as [Record<string, Tensor>, Record<string, Tensor>];
+    const shapes = await measureShapes(graph, feeds, execute);
+    const parts = allShapes(small).map(({ name }) => name);
+    const gradients = await execute(encodeGraph(differentiate(graph, { loss: 'loss', withRespectTo: parts, shapes })), feeds[0]);
+    const random = new Random(4);
+    let at = 0;
+    for (const part of parts) {
+      const gradient = gradients[gradientName(part)]?.data as Float32Array;
+      const direction = gradient.map(() => random.normal());
+      const slope = gradient.reduce((sum, value, i) => sum + value * (direction[i] ?? 0), 0);
+      const size = 3e-3 / Math.max(1, Math.sqrt(gradient.length / 16));
+      const moved = async (sign: number): Promise<number> => {
+        const theta = Float32Array.from(smallWeights);
+        direction.forEach((value, i) => (theta[at + i] = (theta[at + i] ?? 0) + sign * size * value));
+        return Number((await execute(encodeGraph(graph), { ...feeds[0], [FLAT]: vector(theta) } as Record<string, Tensor>))['loss']?.data[0]);
+      };
+      const difference = ((await moved(1)) - (await moved(-1))) / (2 * size);
+      // float32 differences: the loss has about seven digits.
+      assert.ok(Math.abs(difference - slope) < 0.03 * Math.abs(slope) + 2e-4, `${part}: ${slope} and ${difference}`);
+      at += gradient.length;
+    }
+    assert.equal(at, parameterCount(allShapes(small)));
+  });
+});
+
+describe('the folder of tiny-vision', () => {
+  let folder: ModelFolder;
+  let model: VisionModel;
+  const evaluation = JSON.parse(read('evaluation.json')) as Evaluation;
+
+  before(async () => {
+    const opened = openModelFolder(location);
+    assert.ok(opened.ok, opened.ok ? '' : opened.problem.message);
+    folder = opened.folder;
+    model = await VisionModel.open(sharedHost(), folder);
+  });
+  after(() => model.release());
+
+  it('opens as a vision-language model, its graphs together under 3 MB', () => {
+    assert.equal(folder.family, 'llava');
+    assert.equal(folder.variant.name, 'default');
+    assert.ok(folder.vision?.preprocessor);
+    assert.equal(folder.tokens.image, encoding.size);
+    assert.deepEqual([folder.sizes.layers, folder.sizes.hidden, folder.sizes.vocabulary], [tinyVision.text.layers, tinyVision.text.hidden, tinyVision.text.vocabulary]);
+    const files = ['vision_encoder', 'embed_tokens', 'decoder_model_merged'].map((name) => statSync(path.join(location, 'onnx', `${name}.onnx`)).size);
+    assert.ok(files.reduce((a, b) => a + b) < 3e6);
+  });
+
+  it('shows the sites of its decoder', () => {
+    const found = findSites(folder.file.graph);
+    assert.ok(found.ok, found.ok ? '' : found.message);
+    assert.deepEqual(found.missing, []);
+    assert.equal(found.sites.length, 3 + 6 * tinyVision.text.layers);
+    assert.ok(found.sites.every(({ kind, shape }) => kind === 'mlp_act' || kind === 'logits' || shape[2] === tinyVision.text.hidden));
+  });
+
+  it('has the tokenizer that the script trains, the image’s token the last', () => {
+    assert.deepEqual(JSON.parse(read('tokenizer.json')), JSON.parse(JSON.stringify(tokenizerJson(encoding))));
+    const text = 'Is there an orange triangle? Yes.';
+    assert.deepEqual(model.tokenizer.encode(text, false).ids, encoding.encode(text));
+    assert.equal(model.tokenizer.decode(encoding.encode(text)), text);
+    const ids = model.promptIds(text, 64);
+    assert.deepEqual(ids.slice(0, 66), [tokens.start, ...new Array<number>(64).fill(encoding.size), encoding.encode(text)[0]]);
+    const chat = model.tokenizer.renderChat([{ role: 'user', content: `<image>${text}` }]);
+    assert.ok(chat.ok);
+    assert.deepEqual(model.tokenizer.encode(chat.value, false).ids, model.tokenizer.encode(`<image>${text}`).ids);
+  });
+
+  it('computes with its three graphs the logits of the training graph', async () => {
+    const { scene } = exampleAt(HELD_OUT_SEED);
+    const prompts = [CAPTION_PROMPT, 'Is there a green star?'];
+    const theta = weightsOf(folder);
+    const graph = visionTrainingGraph(tinyVision);
+    const found = await model.nextLogits(prompts.map((text) => ({ pixels: drawScene(scene), text })));
+    for (const [i, prompt] of prompts.entries()) {
+      // −log p of every token after the prompt: one answer place, each token its label.
+      const feeds = trainingFeeds([{ scene, exchanges: [{ prompt, answer: ' Yes' }] }], tokens);
+      const place = (feeds['answers']?.data as BigInt64Array)[0] ?? 0n;
+      const count = tinyVision.text.vocabulary;
+      const all = {
+        ...feeds, [FLAT]: vector(theta),
+        answers: { type: 'int64', dims: [count], data: new BigInt64Array(count).fill(place) },
+        labels: { type: 'int64', dims: [1, count], data: BigInt64Array.from({ length: count }, (_, id) => BigInt(id)) },
+        mask: { type: 'float32', dims: [1, count], data: new Float32Array(count).fill(1) },
+      };
+      const { token_loss: expected } = await execute(encodeGraph(graph), all as Record<string, Tensor>);
+      const own = logSoftmax(found[i] ?? new Float32Array());
+      own.forEach((value, id) => assert.ok(Math.abs(value + Number(expected?.data[id])) < 1e-4));
+    }
+  });
+
+  it('does on a few held-out scenes what its card says of many', async () => {
+    const figures = await figuresOf(model, 48, false);
+    const pairs: [Share, Share][] = [
+      ...(['present', 'faint', 'absent', 'near', 'companion'] as const).map((kind): [Share, Share] => [figures.questions[kind], evaluation.figures.seen.questions[kind]]),
+      ...(['natural', 'broken'] as const).map((style): [Share, Share] => [figures.captions[style].captionsWithHallucination, evaluation.figures.seen.captions[style].captionsWithHallucination]),
+    ];
+    for (const [few, many] of pairs) {
+      const rate = many.count / many.of;
+      // Four standard deviations of so few, and one case more.
+      const slack = 4 * Math.sqrt((rate * (1 - rate)) / few.of) + 1 / few.of;
+      assert.ok(Math.abs(few.count / few.of - rate) <= slack, `${few.count} of ${few.of}, and ${many.count} of ${many.of}`);
+    }
+  });
+
+  it('answers better than chance by looking, and makes up companions', () => {
+    const { seen: { questions, captions }, blind: { questions: blindQuestions } } = evaluation.figures;
+    const rate = ({ count, of }: Share): number => count / of;
+    assert.ok((rate(questions.present) + rate(questions.absent)) / 2 > 0.8);
+    assert.ok(Math.abs((rate(blindQuestions.present) + rate(blindQuestions.absent)) / 2 - 0.5) < 0.1);
+    assert.ok(rate(questions.companion) < rate(questions.absent) - 0.2);
+    assert.ok(rate(captions.broken.hallucinated) > rate(captions.natural.hallucinated));
+  });
+
+  it('has a card and a chart that say what was recorded, of the training that the script does', () => {
+    assert.equal(evaluation.parameters, parameterCount(allShapes(tinyVision)));
+    assert.equal(evaluation.steps, VISION_STEPS);
+    assert.equal(evaluation.curve.at(-1)?.step, VISION_STEPS);
+    assert.equal(read('README.md'), modelCard(evaluation));
+    assert.equal(read('loss.svg'), lossChart(evaluation));
+    assert.ok(BATCH * VISION_STEPS < HELD_OUT_SEED);
+  });
+
+  it('has example images that hold the scenes described beside them', () => {
+    const described = JSON.parse(read('examples/scenes.json')) as { file: string; caption: string; objects: { colour: string }[] }[];
+    const scenes = [...heldOutScenes('natural', 4), ...heldOutScenes('broken', 4)];
+    assert.deepEqual(described.map((one) => one.caption), scenes.map(caption));
+    for (const { file } of described) assert.ok(statSync(path.join(location, 'examples', file)).size > 100);
+  });
+});
+
+describe('figures of captions', () => {
+  it('count the objects that are not there, and those that are left out', () => {
+    const scene = { ...exampleAt(1).scene, objects: exampleAt(1).scene.objects.slice(0, 1).map((object) => ({ ...object, colour: 'red' as const, shape: 'circle' as const, opacity: 1 })) };
+    const made = captionFigures([scene, scene, scene], [' a red circle.', ' a red circle and a blue square.', ' a green star.']);
+    assert.deepEqual(made.hallucinated, { count: 2, of: 4 });
+    assert.deepEqual(made.captionsWithHallucination, { count: 2, of: 3 });
+    assert.deepEqual(made.recalled, { count: 2, of: 3 });
+    assert.deepEqual(made.exact, { count: 1, of: 3 });
+    assert.equal(presencePrompt({ colour: 'orange', shape: 'ring' }), 'Is there an orange ring?');
+  });
+});
+
+/** The weights of the three graphs as the flat vector that training has. */
+function weightsOf({ variant, vision }: ModelFolder): Float32Array {
+  const graphs = [variant.path, vision?.visionEncoder ?? '', vision?.embedTokens ?? ''].map(graphAt);
+  const parts = allShapes(tinyVision).map(({ name }) => graphs.map((graph) => graph.initializers.get(name)).find((tensor) => tensor));
+  return Float32Array.from(parts.flatMap((part) => (part && 'data' in part ? [...(part.data as Float32Array)] : [])));
+}
+
+function graphAt(file: string): Graph {
+  const opened = openModelFile(file, { inlineLimit: 2 ** 24 });
+  if (!opened.ok) throw new Error(opened.fault.message);
+  return opened.file.graph;
+}
