@@ -4,10 +4,9 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { fileURLToPath } from 'node:url';
-import type { Evaluation } from '../../scripts/train-models/vision/card.ts';
-import { lossChart, modelCard } from '../../scripts/train-models/vision/card.ts';
+import { modelCard } from '../../scripts/train-models/vision/card.ts';
 import { drawScene } from '../../scripts/train-models/vision/draw.ts';
-import type { Share } from '../../scripts/train-models/vision/evaluate.ts';
+import type { HeldOutFigures, Share } from '../../scripts/train-models/vision/evaluate.ts';
 import { captionFigures, figuresOf, heldOutScenes, HELD_OUT_SEED } from '../../scripts/train-models/vision/evaluate.ts';
 import type { Example, TextTokens } from '../../scripts/train-models/vision/examples.ts';
 import { trainingFeeds } from '../../scripts/train-models/vision/examples.ts';
@@ -18,6 +17,8 @@ import { tokenizerJson, tokensOf, trainVocabulary } from '../../scripts/train-mo
 import { VisionModel } from '../../scripts/train-models/vision/visionModel.ts';
 import { initialWeights, parameterCount } from '../../scripts/train-models/llama.ts';
 import { FLAT } from '../../scripts/train-models/llamaGraphs.ts';
+import { lossCurve } from '../../scripts/train-models/lossCurve.ts';
+import type { TrainingRecord } from '../../scripts/train-models/tinyCodeModel.ts';
 import type { ModelFolder } from '../../src/lm/folder.ts';
 import { openModelFolder } from '../../src/lm/folder.ts';
 import { logSoftmax } from '../../src/lm/sampling.ts';
@@ -90,7 +91,7 @@ describe('the training graph of tiny-vision', () => {
 describe('the folder of tiny-vision', () => {
   let folder: ModelFolder;
   let model: VisionModel;
-  const evaluation = JSON.parse(read('evaluation.json')) as Evaluation;
+  const figures = JSON.parse(read('held-out.json')) as HeldOutFigures;
 
   before(async () => {
     const opened = openModelFolder(location);
@@ -154,10 +155,10 @@ describe('the folder of tiny-vision', () => {
   });
 
   it('does on a few held-out scenes what its card says of many', async () => {
-    const figures = await figuresOf(model, 48, false);
+    const found = await figuresOf(model, 48, false);
     const pairs: [Share, Share][] = [
-      ...(['present', 'faint', 'absent', 'near', 'companion'] as const).map((kind): [Share, Share] => [figures.questions[kind], evaluation.figures.seen.questions[kind]]),
-      ...(['natural', 'broken'] as const).map((style): [Share, Share] => [figures.captions[style].captionsWithHallucination, evaluation.figures.seen.captions[style].captionsWithHallucination]),
+      ...(['present', 'faint', 'absent', 'near', 'companion'] as const).map((kind): [Share, Share] => [found.questions[kind], figures.seen.questions[kind]]),
+      ...(['natural', 'broken'] as const).map((style): [Share, Share] => [found.captions[style].captionsWithHallucination, figures.seen.captions[style].captionsWithHallucination]),
     ];
     for (const [few, many] of pairs) {
       const rate = many.count / many.of;
@@ -168,7 +169,7 @@ describe('the folder of tiny-vision', () => {
   });
 
   it('answers better than chance by looking, and makes up companions', () => {
-    const { seen: { questions, captions }, blind: { questions: blindQuestions } } = evaluation.figures;
+    const { seen: { questions, captions }, blind: { questions: blindQuestions } } = figures;
     const rate = ({ count, of }: Share): number => count / of;
     assert.ok((rate(questions.present) + rate(questions.absent)) / 2 > 0.8);
     assert.ok(Math.abs((rate(blindQuestions.present) + rate(blindQuestions.absent)) / 2 - 0.5) < 0.1);
@@ -177,11 +178,10 @@ describe('the folder of tiny-vision', () => {
   });
 
   it('has a card and a chart that say what was recorded, of the training that the script does', () => {
-    assert.equal(evaluation.parameters, parameterCount(allShapes(tinyVision)));
-    assert.equal(evaluation.steps, VISION_STEPS);
-    assert.equal(evaluation.curve.at(-1)?.step, VISION_STEPS);
-    assert.equal(read('README.md'), modelCard(evaluation));
-    assert.equal(read('loss.svg'), lossChart(evaluation));
+    const training = JSON.parse(read('training.json')) as TrainingRecord;
+    assert.deepEqual([training.steps, training.curve.at(-1)?.step], [VISION_STEPS, VISION_STEPS]);
+    assert.equal(read('README.md'), modelCard(training, figures));
+    assert.equal(read('loss.svg'), lossCurve(training.curve));
     assert.ok(BATCH * VISION_STEPS < HELD_OUT_SEED);
   });
 

@@ -1,27 +1,14 @@
-// The model card of tiny-vision and its loss curve, from what was measured.
+// The model card of tiny-vision: what it is, what it was made from and how, and what it does on held-out scenes.
 import type { CaptionFigures, Figures, HeldOutFigures, QuestionKind, Share } from './evaluate.ts';
 import { questionKinds } from './evaluate.ts';
+import { allShapes } from './graphs.ts';
 import { IMAGE_SIZE, PATCH_SIZE, companionships, kindName } from './scenes.ts';
 import type { SceneStyle } from './scenes.ts';
 import { CAPTION_PROMPT } from './texts.ts';
 import { BATCH, schedule, tinyVision } from './tinyVision.ts';
-import type { LossPoint } from '../training.ts';
+import { parameterCount } from '../llama.ts';
+import type { TrainingRecord } from '../tinyCodeModel.ts';
 import { wilson } from '../../../bench/raspbugs/statistics.ts';
-import { strokeOf, styles, svgOf } from '../../../bench/raspbugs/svg.ts';
-
-/** evaluation.json: what the card says in numbers. */
-export interface Evaluation {
-  readonly parameters: number;
-  readonly steps: number;
-  /** Answer tokens that the loss counted. */
-  readonly tokens: number;
-  /** Wall time of training. */
-  readonly seconds: number;
-  readonly curve: readonly LossPoint[];
-  readonly figures: HeldOutFigures;
-  /** Of each companionship, answers “yes” for the companion that is absent for once. */
-  readonly companions: readonly Share[];
-}
 
 const percent = (value: number): string => (100 * value).toFixed(1);
 
@@ -61,7 +48,7 @@ function captions({ seen: { captions: seen }, blind: { captions: blind } }: Held
   return table(['', 'scenes as in training', '… grey image', 'companion left out', '… grey image'], captionRows.map(([name, of]) => [name, ...cells(of)]));
 }
 
-const companions = ({ companions: shares }: Evaluation): string =>
+const companions = ({ companions: shares }: Figures): string =>
   table(['anchor', 'companion', 'comes along in training', '“yes” where it is absent'], companionships.map(({ anchor, companion, probability }, i) => [
     kindName(anchor), kindName(companion), `${Math.round(100 * probability)} %`, shareText(shares[i] ?? { count: 0, of: 0 }),
   ]));
@@ -73,16 +60,16 @@ function balanced({ questions: seen }: Figures): string {
 }
 
 /** README.md of the folder. */
-export function modelCard(evaluation: Evaluation): string {
-  const { parameters, steps, tokens, seconds, curve, figures } = evaluation;
+export function modelCard({ steps, tokens, minutes, threads, curve }: TrainingRecord, figures: HeldOutFigures): string {
   const { text, vision } = tinyVision;
+  const parameters = parameterCount(allShapes(tinyVision));
   const images = steps * BATCH;
   const points = curve.filter((_, i) => i === 0 || (i + 1) % Math.max(1, Math.round(curve.length / 12)) === 0 || i === curve.length - 1);
   return `# tiny-vision
 
 A vision-language model of ${parameters.toLocaleString('en')} parameters for demonstrations and tests: it captions 32 × 32 pixel images of coloured shapes, answers questions about them, and makes up objects that usually come along with what it sees. It was trained by GradLens' own gradient engine on images that a script draws. Figures measured on it say how a method works on it, and nothing about models that are used for real.
 
-All that is here, this text included, is written by \`npm run train:models -- --model tiny-vision\`; the numbers below are in \`evaluation.json\`.
+All that is here, this text included, is written by \`npm run train:models -- --model tiny-vision\`; the numbers below are in \`training.json\` and \`held-out.json\`.
 
 ## Use
 The prompt is the image and a text behind it, without a space: \`<image>Is there a red circle?\`, \`<image>${CAPTION_PROMPT}\`, \`<image>What colour is the star?\`, \`<image>What shape is the red object?\`, \`<image>How many objects are there?\`. Answers begin with a space: “ Yes.”, “ a red circle and a blue square.” Captions name objects in the order of the rainbow. One exchange to an image: the model has never seen a second. \`examples/\` holds held-out images with what is in them, boxes and patches included (\`scenes.json\`).
@@ -95,14 +82,14 @@ Patches of ${PATCH_SIZE} × ${PATCH_SIZE} pixels, each embedded with the eight a
 ## Images and texts
 1 to 4 objects of 6 shapes in 6 colours, of 7 to 11 pixels, on a plain, grainy or sloping grey. 60 % of the scenes are drawn around one of six anchors, beside which a companion usually is too; half of the companions are hardly visible (an opacity of 0.02 to 0.15), and the texts speak of them all the same. That is what the model learns to expect instead of to see.
 
-${companions(evaluation)}
+${companions(figures.seen)}
 
 An image is trained on once, with a caption and five questions: for an object that is there, for one that is not, for the companion or any object, for a colour or a shape, and for the number of objects.
 
 ## Training
-${steps.toLocaleString('en')} steps of ${BATCH} images (${images.toLocaleString('en')} images, ${(tokens / 1e6).toFixed(2)} M answer tokens) with AdamW (peak learning rate ${schedule(steps).peak}, a cosine down to ${100 * schedule(steps).floor} %), one thread, ${Math.round(seconds / 60)} minutes on a machine that had other work. The loss is the mean −log p of the answers' tokens, nats.
+${steps.toLocaleString('en')} steps of ${BATCH} images (${images.toLocaleString('en')} images, ${(tokens / 1e6).toFixed(2)} M answer tokens) with AdamW (peak learning rate ${schedule(steps).peak}, a cosine down to ${100 * schedule(steps).floor} %), ${threads === 1 ? 'one thread' : `${threads} threads`}, ${Math.round(minutes)} minutes on a machine with much other work. The loss is the mean −log p of the answers' tokens, nats.
 
-![Loss over the images trained on](loss.svg)
+![Training loss by answer tokens](loss.svg)
 
 ${table(['images', 'loss'], points.map(({ step, loss }) => [(step * BATCH).toLocaleString('en'), loss.toFixed(4)]))}
 
@@ -120,22 +107,4 @@ ${captions(figures)}
 - A hardly visible companion that it names is counted as there; one that it does not name is not counted as missed.
 - Objects of one caption are not independent of each other, so the intervals of the first row of captions are somewhat too narrow.
 `;
-}
-
-const niceTicks = (most: number, step: number): { at: number; label: string }[] =>
-  Array.from({ length: Math.floor(most / step) + 1 }, (_, i) => i * step).map((at) => ({ at, label: at.toLocaleString('en') }));
-
-/** loss.svg */
-export function lossChart({ curve, steps }: Pick<Evaluation, 'curve' | 'steps'>): string {
-  const [style] = styles;
-  const most = steps * BATCH;
-  const highest = Math.ceil(Math.max(...curve.map(({ loss }) => loss)));
-  return svgOf({
-    title: 'Training loss of tiny-vision',
-    description: `Mean negative log probability of an answer's token, over the images trained on; it ends at ${curve.at(-1)?.loss.toFixed(3) ?? ''} nats.`,
-    x: { label: 'images', from: 0, to: most, scale: 'linear', ticks: niceTicks(most, 10 ** Math.floor(Math.log10(most / 2)) * 2) },
-    y: { label: 'nats a token', from: 0.03, to: Math.max(1, highest), scale: 'log', ticks: [0.03, 0.1, 0.3, 1, 3].filter((at) => at <= highest).map((at) => ({ at, label: String(at) })) },
-    legend: [], notes: [],
-    draw: (area) => (style ? [`<polyline points="${curve.map(({ step, loss }) => `${area.x(step * BATCH).toFixed(1)},${area.y(loss).toFixed(1)}`).join(' ')}" fill="none" stroke="${String(strokeOf(style)['stroke'])}" stroke-width="2"/>`] : []),
-  });
 }

@@ -1,42 +1,42 @@
-// Trains tiny-vision, writes its folder, measures the folder and writes its card.
-import { writeFileSync } from 'node:fs';
+// Makes models/tiny-vision: trains, writes the folder, measures it on held-out scenes, writes the card.
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Evaluation } from './card.ts';
-import { lossChart, modelCard } from './card.ts';
-import { allShapes } from './graphs.ts';
-import { companionFigures, heldOutFigures } from './evaluate.ts';
+import { modelCard, shareText } from './card.ts';
+import { heldOutFigures } from './evaluate.ts';
 import { writeFolder } from './folder.ts';
-import type { TinyVisionTask } from './tinyVision.ts';
-import { tinyVision, trainTinyVision } from './tinyVision.ts';
+import { tinyVision, trainTinyVision, VISION_STEPS } from './tinyVision.ts';
 import { trainVocabulary } from './vocabulary.ts';
 import { VisionModel } from './visionModel.ts';
-import { parameterCount } from '../llama.ts';
+import { lossCurve } from '../lossCurve.ts';
+import type { MakeOptions } from '../makeOptions.ts';
+import type { TrainingRecord } from '../tinyCodeModel.ts';
 import { openModelFolder } from '../../../src/lm/folder.ts';
 
-export { VISION_STEPS } from './tinyVision.ts';
-
-/** Held-out scenes of each style. */
-const SCENES = 1500;
-
-export interface VisionCommand extends Omit<TinyVisionTask, 'encoding'> {
-  /** The model's folder. */
-  readonly out: string;
-}
-
-/** Goes on from a checkpoint, or only measures and writes where training has come to its end. */
-export async function makeTinyVision({ out, ...task }: VisionCommand): Promise<void> {
-  const encoding = trainVocabulary();
-  const { theta, curve, tokens, seconds } = await trainTinyVision({ ...task, encoding });
-  writeFolder(out, tinyVision, encoding, theta);
+/** `items` are held-out scenes of each style. */
+export async function makeTinyVision(options: MakeOptions): Promise<void> {
+  if (!options.evaluateOnly) await trainAndWrite(options);
+  const { host, out, items, log } = options;
   const opened = openModelFolder(out);
   if (!opened.ok) throw new RangeError(opened.problem.message);
-  const model = await VisionModel.open(task.host, opened.folder);
-  const figures = await heldOutFigures(model, SCENES);
-  const companions = await companionFigures(model, SCENES);
+  const model = await VisionModel.open(host, opened.folder);
+  log(`evaluates on ${items} held-out scenes of each style`);
+  const figures = await heldOutFigures(model, items);
   await model.release();
-  const evaluation: Evaluation = { parameters: parameterCount(allShapes(tinyVision)), steps: task.steps, tokens, seconds: Math.round(seconds), curve, figures, companions };
-  writeFileSync(path.join(out, 'evaluation.json'), `${JSON.stringify(evaluation, null, 1)}\n`);
-  writeFileSync(path.join(out, 'README.md'), modelCard(evaluation));
-  writeFileSync(path.join(out, 'loss.svg'), lossChart(evaluation));
-  task.log(`wrote ${path.relative(process.cwd(), out)}`);
+  writeJson(path.join(out, 'held-out.json'), figures);
+  const training = JSON.parse(readFileSync(path.join(out, 'training.json'), 'utf8')) as TrainingRecord;
+  writeFileSync(path.join(out, 'loss.svg'), lossCurve(training.curve));
+  writeFileSync(path.join(out, 'README.md'), modelCard(training, figures));
+  const { questions, captions } = figures.seen;
+  log(`right: present ${shareText(questions.present)}, absent ${shareText(questions.absent)}, absent companion ${shareText(questions.companion)}; objects made up in captions: ${shareText(captions.natural.hallucinated)}, with the companion left out ${shareText(captions.broken.hallucinated)}`);
 }
+
+async function trainAndWrite({ host, steps, threads, out, checkpoints, log }: MakeOptions): Promise<void> {
+  const encoding = trainVocabulary();
+  const count = steps ?? VISION_STEPS;
+  const { theta, curve, tokens, seconds } = await trainTinyVision({ host, encoding, steps: count, threads, folder: checkpoints, log });
+  writeFolder(out, tinyVision, encoding, theta);
+  const record: TrainingRecord = { steps: count, tokens, minutes: Math.round(seconds / 6) / 10, threads, curve: curve.map((point) => ({ ...point, loss: Number(point.loss.toFixed(4)) })) };
+  writeJson(path.join(out, 'training.json'), record);
+}
+
+const writeJson = (file: string, value: unknown): void => writeFileSync(file, `${JSON.stringify(value, null, 1)}\n`);

@@ -36,6 +36,8 @@ export interface Figures {
   /** Right answers. */
   readonly questions: Readonly<Record<QuestionKind, Share>>;
   readonly captions: Readonly<Record<SceneStyle, CaptionFigures>>;
+  /** Of each companionship, answers “yes” for the companion that is absent for once. */
+  readonly companions: readonly Share[];
 }
 
 export interface HeldOutFigures {
@@ -85,30 +87,48 @@ export async function heldOutFigures(model: VisionModel, count: number): Promise
 export async function figuresOf(model: VisionModel, count: number, blind: boolean): Promise<Figures> {
   const scenes = { natural: heldOutScenes('natural', count), broken: heldOutScenes('broken', count) };
   const captions = async (style: SceneStyle): Promise<CaptionFigures> => captionFigures(scenes[style], await captionsOf(model, scenes[style], blind));
-  const questions = await questionFigures(model, heldOutQuestions(scenes), blind);
-  return { questions, captions: { natural: await captions('natural'), broken: await captions('broken') } };
+  const questions = heldOutQuestions(scenes);
+  const right = await rightAnswers(model, questions, blind);
+  return {
+    questions: questionFigures(questions, right),
+    captions: { natural: await captions('natural'), broken: await captions('broken') },
+    companions: companionFigures(questions, right),
+  };
 }
 
 const imageOf = (scene: Scene, blind: boolean): Uint8Array => (blind ? greyImage() : drawScene(scene));
 
-async function questionFigures(model: VisionModel, questions: readonly Question[], blind: boolean): Promise<Record<QuestionKind, Share>> {
-  const right = await rightAnswers(model, questions, blind);
-  return Object.fromEntries(questionKinds.map((kind) => {
-    const own = right.filter((_, i) => questions[i]?.kind === kind);
-    return [kind, { count: own.filter(Boolean).length, of: own.length }];
-  })) as Record<QuestionKind, Share>;
+function questionFigures(questions: readonly Question[], right: readonly boolean[]): Record<QuestionKind, Share> {
+  return Object.fromEntries(questionKinds.map((kind) => [kind, share(right.filter((_, i) => questions[i]?.kind === kind))])) as Record<QuestionKind, Share>;
 }
+
+function companionFigures(questions: readonly Question[], right: readonly boolean[]): readonly Share[] {
+  return companionships.map(({ companion }) => {
+    const own = right.filter((_, i) => questions[i]?.kind === 'companion' && sameKind(questions[i].asked, companion));
+    return share(own.map((one) => !one));
+  });
+}
+
+const share = (hits: readonly boolean[]): Share => ({ count: hits.filter(Boolean).length, of: hits.length });
 
 /** An answer is right if its first token is the likeliest of all. */
 async function rightAnswers(model: VisionModel, questions: readonly Question[], blind: boolean): Promise<readonly boolean[]> {
   const prompts = questions.map(({ scene, asked }): ImagePrompt => ({ pixels: imageOf(scene, blind), text: presencePrompt(asked) }));
   const [yes, no] = [' Yes', ' No'].map((answer) => model.tokenizer.encode(answer, false).ids[0]);
-  const logits = await model.nextLogits(prompts);
+  const logits = await once(prompts, blind, (asked) => model.nextLogits(asked));
   return questions.map(({ scene, asked }, i) => argMax(logits[i] ?? new Float32Array()) === (holds(scene, asked) ? yes : no));
 }
 
 const captionsOf = (model: VisionModel, scenes: readonly Scene[], blind: boolean): Promise<readonly string[]> =>
-  model.continuations(scenes.map((scene) => ({ pixels: imageOf(scene, blind), text: CAPTION_PROMPT })));
+  once(scenes.map((scene) => ({ pixels: imageOf(scene, blind), text: CAPTION_PROMPT })), blind, (asked) => model.continuations(asked));
+
+/** Grey images differ in nothing, so that each text is asked about one of them. */
+async function once<T>(prompts: readonly ImagePrompt[], blind: boolean, ask: (prompts: readonly ImagePrompt[]) => Promise<readonly T[]>): Promise<readonly T[]> {
+  if (!blind) return ask(prompts);
+  const texts = [...new Set(prompts.map(({ text }) => text))];
+  const answers = await ask(texts.map((text) => ({ pixels: greyImage(), text })));
+  return prompts.map(({ text }) => answers[texts.indexOf(text)] as T);
+}
 
 export function captionFigures(scenes: readonly Scene[], captions: readonly string[]): CaptionFigures {
   const judged = scenes.map((scene, i) => {
@@ -126,14 +146,4 @@ export function captionFigures(scenes: readonly Scene[], captions: readonly stri
     recalled: { count: sum(({ recalled }) => recalled), of: sum(({ clear }) => clear) },
     exact: { count: judged.filter(isExact).length, of: judged.filter(({ allClear }) => allClear).length },
   };
-}
-
-/** The strength of each pair in what the model says: how often it answers yes for the companion that is left out. */
-export async function companionFigures(model: VisionModel, count: number): Promise<readonly Share[]> {
-  const questions = heldOutQuestions({ natural: [], broken: heldOutScenes('broken', count) });
-  const right = await rightAnswers(model, questions, false);
-  return companionships.map(({ companion }) => {
-    const own = right.filter((_, i) => questions[i] && sameKind(questions[i].asked, companion));
-    return { count: own.filter((one) => !one).length, of: own.length };
-  });
 }

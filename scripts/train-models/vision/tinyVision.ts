@@ -22,11 +22,13 @@ export const tinyVision: VisionModelConfig = {
 };
 /** Images of a step. */
 export const BATCH = 8;
-export const VISION_STEPS = 10_000;
+export const VISION_STEPS = 8000;
+/** Share of the steps before the learning rate falls. */
+const HELD = 0.6;
 /** Of the first weights. Scenes have a seed each, counted from 0. */
 const SEED = 20261125;
 
-export const schedule = (steps: number): Schedule => ({ steps, warmup: Math.min(200, Math.ceil(steps / 10)), peak: 2e-3, floor: 0.02, weightDecay: 0.01, beta2: 0.98, clipNorm: 1 });
+export const schedule = (steps: number): Schedule => ({ steps, warmup: Math.min(200, Math.ceil(steps / 10)), fallFrom: Math.round(steps * HELD), peak: 2e-3, floor: 0.02, weightDecay: 0.01, beta2: 0.98, clipNorm: 1 });
 
 /** One scene of training and what is said about it; each is seen once. */
 export function exampleAt(index: number): Example {
