@@ -2,24 +2,43 @@
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import type { MakeOptions } from './makeOptions.ts';
 import { rootPath, startModelHost } from './modelHost.ts';
-import { STEPS, tinyCodeVocabulary, trainTinyCode } from './tinyCode.ts';
+import { makeTinyCode } from './tinyCodeModel.ts';
 
-const { values } = parseArgs({
-  options: {
-    model: { type: 'string', default: 'tiny-code' },
-    steps: { type: 'string', default: String(STEPS) },
-    threads: { type: 'string', default: '1' },
-    out: { type: 'string' },
-    anew: { type: 'boolean', default: false },
-    evaluate: { type: 'boolean', default: false },
-  },
-});
+const models: Readonly<Record<string, (options: MakeOptions) => Promise<void>>> = { 'tiny-code': makeTinyCode };
 
-const log = (line: string): void => console.log(`${new Date().toISOString().slice(11, 19)} ${line}`);
-const checkpoints = rootPath(path.join('artifacts/train', values.model));
-if (values.anew) rmSync(checkpoints, { recursive: true, force: true });
-const host = startModelHost();
-const bpe = tinyCodeVocabulary();
-await trainTinyCode({ host, bpe, steps: Number(values.steps), threads: Number(values.threads), folder: checkpoints, log });
-host.dispose();
+const usage = `npm run train:models -- [--model NAME] [--steps N] [--threads N] [--items N] [--out FOLDER] [--anew] [--evaluate]
+
+Trains a model (${Object.keys(models).join(', ')}), evaluates it on held-out text and writes its folder (default: models/NAME).
+An interrupted training goes on from its checkpoint, unless --anew is given. --evaluate leaves out the training.`;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      model: { type: 'string', default: 'tiny-code' }, steps: { type: 'string' }, threads: { type: 'string', default: '1' }, items: { type: 'string', default: '500' },
+      out: { type: 'string' }, anew: { type: 'boolean', default: false }, evaluate: { type: 'boolean', default: false }, help: { type: 'boolean', default: false },
+    },
+  });
+  const make = models[values.model];
+  const numbers = [values.steps ?? '1', values.threads, values.items].map(Number);
+  if (values.help || !make || !numbers.every((number) => Number.isInteger(number) && number > 0)) {
+    console.error(usage);
+    return values.help ? 0 : 2;
+  }
+  const checkpoints = rootPath(path.join('artifacts/train', values.model));
+  if (values.anew) rmSync(checkpoints, { recursive: true, force: true });
+  const host = startModelHost();
+  try {
+    await make({
+      host, steps: values.steps === undefined ? null : Number(values.steps), threads: Number(values.threads), items: Number(values.items),
+      out: path.resolve(values.out ?? rootPath(path.join('models', values.model))), checkpoints, evaluateOnly: values.evaluate,
+      log: (line) => console.log(`${new Date().toISOString().slice(11, 19)} ${line}`),
+    });
+    return 0;
+  } finally {
+    host.dispose();
+  }
+}
+
+process.exitCode = await main();

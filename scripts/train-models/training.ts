@@ -48,6 +48,8 @@ export interface TrainingTask {
   readonly threads: number;
   /** Where checkpoints lie. */
   readonly folder: string;
+  /** Seconds between checkpoints, at least. Default: 120. */
+  readonly checkpointSeconds?: number;
   /** Says what is trained: a checkpoint of another recipe is refused. */
   readonly recipe: string;
   readonly log: (line: string) => void;
@@ -138,7 +140,7 @@ class Run {
     while (this.at.step < steps) {
       await this.chunk(Math.min(CHUNK, steps - this.at.step));
       // Only at a point of the curve, so that a run that goes on has the same curve.
-      if (this.at.step % POINT_STEPS === 0 && performance.now() - this.saved > CHECKPOINT_SECONDS * 1000) this.save();
+      if (this.at.step % POINT_STEPS === 0 && performance.now() - this.saved >= (this.task.checkpointSeconds ?? CHECKPOINT_SECONDS) * 1000) this.save();
     }
     this.save();
   }
@@ -152,9 +154,7 @@ class Run {
     const state = Object.fromEntries(names.map((name, i) => [name, vector(vectors[i] ?? new Float32Array())]));
     const carry = Object.fromEntries(names.map((name) => [name, `next/${name}`]));
     const running = survivingDeaths(() => this.session.iterate({ state, steps, carry, outputs: ['loss'] }));
-    // The next batches are made while the host works on these.
-    setTimeout(() => this.batches(step + count, Math.min(CHUNK, this.task.schedule.steps - step - count)), 0);
-    const reply = await running;
+    const [reply] = await Promise.all([running, this.prepare(step + count)]);
     reply.outputs.forEach(({ loss }, i) => this.count(Number(loss?.data[0]), batches[i]?.tokens ?? 0));
     this.at = {
       ...this.at,
@@ -164,6 +164,12 @@ class Run {
       vectors: names.map((name) => reply.state[name]?.data as Float32Array),
     };
     if (this.at.step % POINT_STEPS === 0 || this.at.step === this.task.schedule.steps) this.point();
+  }
+
+  /** Makes the next batches while the host works on these. */
+  private async prepare(from: number): Promise<void> {
+    await new Promise(setImmediate);
+    this.batches(from, Math.min(CHUNK, this.task.schedule.steps - from));
   }
 
   private batches(from: number, count: number): readonly Batch[] {

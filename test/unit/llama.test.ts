@@ -1,5 +1,6 @@
 // The Llama-style decoder that the project's own models are trained and exported as.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { initialWeights, weightShapes, cutWeights, LlamaNodes, parameterCount, rotation, causalBias, integer } from '../../scripts/train-models/llama.ts';
 import type { LlamaConfig } from '../../scripts/train-models/llama.ts';
 import { decoderGraph, embeddingGraph, FLAT, trainingGraph } from '../../scripts/train-models/llamaGraphs.ts';
@@ -10,11 +11,13 @@ import type { Decoder } from '../../src/lm/session.ts';
 import { openDecoder } from '../../src/lm/session.ts';
 import { findSites } from '../../src/lm/sites.ts';
 import { readTokenizer } from '../../src/lm/tokenizer.ts';
+import { decodeModel } from '../../src/onnx/decode.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
 import type { HostTensor } from '../../src/runtime/protocol.ts';
 import { Random } from '../../src/shared/random.ts';
 import { checkGradient } from '../support/gradientCheck.ts';
 import { execute, sharedHost } from '../support/host.ts';
+import { present, reference, stories } from './lm/models.ts';
 
 const config: LlamaConfig = { vocabulary: 13, hidden: 16, layers: 2, heads: 4, keyValueHeads: 2, neurons: 12, ropeTheta: 10000, normEpsilon: 1e-5 };
 const weights = initialWeights(weightShapes(config), new Random(3)).map((value, i) => value * (1 + 0.1 * Math.sin(i)));
@@ -81,6 +84,29 @@ describe('the Llama-style decoder of the project’s own models', () => {
     const logits = await withDecoder((decoder) => logitsOf(decoder, ids));
     const expected = shifted(ids).flat().map((label, i) => -(logSoftmax(logits.subarray(i * config.vocabulary, (i + 1) * config.vocabulary))[label] ?? Number.NaN));
     assertNear(losses, expected, 1e-5);
+  });
+
+  it('writes the stories that llama2.c writes with the weights of its stories260K', async function () {
+    if (!present) return this.skip(); // stories260k is not beside the project
+    const decoded = decodeModel(new Uint8Array(readFileSync(`${stories}/onnx/model.onnx`)), 'stories260k');
+    assert.ok(decoded.ok);
+    const sizes: LlamaConfig = { vocabulary: 512, hidden: 64, layers: 5, heads: 8, keyValueHeads: 4, neurons: 172, ropeTheta: 10000, normEpsilon: 1e-5 };
+    const theta = weightShapes(sizes).flatMap(({ name, dims }) => {
+      const tensor = decoded.graph.initializers.get(name);
+      assert.ok(tensor && 'data' in tensor);
+      assert.deepEqual(tensor.dims, dims);
+      return [...(tensor.data as Float32Array)];
+    });
+    const opened = await openDecoder(sharedHost(), { model: encodeGraph(decoderGraph(sizes, Float32Array.from(theta))), options: { threads: 1 } });
+    assert.ok(opened.ok);
+    const tokenizer = readTokenizer({ tokenizer: JSON.parse(readFileSync(`${stories}/tokenizer.json`, 'utf8')) });
+    assert.ok(tokenizer.ok);
+    for (const { prompt_ids: prompt, greedy_ids: expected } of reference().greedy) {
+      const options = { sampling: greedy, maxTokens: expected.length, contextLength: 512, endIds: [], stop: [], cache: true };
+      const { tokens } = await generate({ decoder: opened.decoder }, tokenizer.value, prompt, options, new Random(1));
+      assert.deepEqual(tokens.map(({ id }) => id), expected);
+    }
+    await opened.decoder.release();
   });
 
   it('lets no document of a row see another', async () => {
