@@ -25,11 +25,10 @@ export function writeCheckpoint(file: string, { vectors, ...rest }: Checkpoint):
   for (const name of readdirSync(folder)) if (name.startsWith(`${base}-`) && name.endsWith('.bin') && name !== data) rmSync(path.join(folder, name));
 }
 
-/** The checkpoint, or null where there is none or it is of another recipe. */
-export function readCheckpoint(file: string, recipe?: string): Checkpoint | null {
+/** The checkpoint, or null where there is none. */
+export function readCheckpoint(file: string): Checkpoint | null {
   if (!existsSync(`${file}.json`)) return null;
   const { data, vectors: count, ...rest } = JSON.parse(readFileSync(`${file}.json`, 'utf8')) as Omit<Checkpoint, 'vectors'> & { data: string; vectors: number };
-  if (recipe !== undefined && rest.recipe !== recipe) return null;
   const bytes = readFileSync(path.join(path.dirname(file), data));
   const all = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
   const length = all.length / count;

@@ -1,30 +1,23 @@
 // What tiny-code does on held-out text: programs, statements, questions, and how well it predicts each domain.
 import { wilson } from '../../bench/raspbugs/statistics.ts';
 import type { DocumentKind } from './corpus/documents.ts';
-import { documentKinds, documentOf, questionPrompt, summaryPrompt } from './corpus/documents.ts';
+import { documentKinds, documentOf, judgementPrompt, questionPrompt, summaryPrompt } from './corpus/documents.ts';
 import { domains } from './corpus/facts.ts';
 import { languageOf } from './corpus/languageOf.ts';
 import type { Language } from './corpus/programSyntax.ts';
 import { languages } from './corpus/programSyntax.ts';
 import type { ProgramTask } from './corpus/programTasks.ts';
 import { languagePrior, programTask } from './corpus/programTasks.ts';
+import { sameProgram } from './corpus/sameProgram.ts';
 import { temptingQuestion } from './corpus/questions.ts';
 import type { ContradictionPair } from './corpus/statements.ts';
 import { contradictionPair } from './corpus/statements.ts';
 import { generate } from '../../src/lm/generate.ts';
-import type { Sampling } from '../../src/lm/sampling.ts';
-import { greedy } from '../../src/lm/sampling.ts';
+import type { Sampling } from '../../src/shared/sampling.ts';
+import { greedy } from '../../src/shared/sampling.ts';
+import type { LanguageModel } from '../../src/lm/languageModel.ts';
 import { scoreContinuations } from '../../src/lm/score.ts';
-import type { Decoder } from '../../src/lm/session.ts';
-import type { Tokenizer } from '../../src/lm/tokenizer.ts';
 import { Random } from '../../src/shared/random.ts';
-
-export interface OpenModel {
-  readonly decoder: Decoder;
-  readonly tokenizer: Tokenizer;
-  readonly endIds: readonly number[];
-  readonly contextLength: number;
-}
 
 /** A share of items, with Wilson's 95 % interval. */
 export interface Rate {
@@ -40,8 +33,8 @@ export interface Evaluation {
   readonly programs: {
     readonly identifiable: Rate;
     readonly languages: Readonly<Record<Language, Rate & { readonly prior: number }>>;
-    /** Equal, letter by letter, to the corpus' program of the task in the language found. */
-    readonly exact: Rate;
+    /** The corpus' program of the task in the language found, but for names that are free to choose. */
+    readonly right: Rate;
     /** Written greedily in the language that the prompt asks for. */
     readonly obeyed: Readonly<Record<Language, Rate>>;
   };
@@ -67,7 +60,7 @@ export function rateOf(outcomes: readonly boolean[]): Rate {
 }
 
 /** All figures. @throws LanguageModelError, RuntimeError, HostDiedError */
-export async function evaluate(model: OpenModel, { seed, items }: EvaluationOptions): Promise<Evaluation> {
+export async function evaluate(model: LanguageModel, { seed, items }: EvaluationOptions): Promise<Evaluation> {
   const drawn = (offset: number): Random => new Random(seed + offset);
   const pairs = domains.flatMap((domain, d) => {
     const random = drawn(10 + d);
@@ -83,27 +76,27 @@ export async function evaluate(model: OpenModel, { seed, items }: EvaluationOpti
   };
 }
 
-async function written(model: OpenModel, prompt: string, sampling: Sampling, random: Random): Promise<string> {
-  const { decoder, tokenizer, endIds, contextLength } = model;
-  const { text } = await generate({ decoder }, tokenizer, tokenizer.encode(prompt).ids, { sampling, maxTokens: 120, contextLength, endIds, stop: [], cache: true }, random);
+async function written(model: LanguageModel, prompt: string, sampling: Sampling, random: Random): Promise<string> {
+  const { decoder, tokenizer, folder: { sizes, tokens } } = model;
+  const { text } = await generate({ decoder }, tokenizer, tokenizer.encode(prompt).ids, { sampling, maxTokens: 120, contextLength: sizes.context, endIds: tokens.eos, stop: [], cache: true }, random);
   return text;
 }
 
-async function programs(model: OpenModel, random: Random, items: number): Promise<Evaluation['programs']> {
+async function programs(model: LanguageModel, random: Random, items: number): Promise<Evaluation['programs']> {
   const found: (Language | null)[] = [];
-  const exact: boolean[] = [];
+  const right: boolean[] = [];
   for (let i = 0; i < items; i++) {
     const task = programTask(random, 'held-out');
     const text = await written(model, task.prompt, { ...greedy, temperature: 1 }, random);
     const language = languageOf(text);
     found.push(language);
-    exact.push(language !== null && text === task.programs[language]);
+    right.push(language !== null && sameProgram(text, task.programs[language], task.description));
   }
   const share = (language: Language): Rate & { prior: number } => ({ ...rateOf(found.map((one) => one === language)), prior: languagePrior[language] });
-  return { identifiable: rateOf(found.map((one) => one !== null)), languages: record(languages, share), exact: rateOf(exact), obeyed: await obeyed(model, random, Math.ceil(items / 5)) };
+  return { identifiable: rateOf(found.map((one) => one !== null)), languages: record(languages, share), right: rateOf(right), obeyed: await obeyed(model, random, Math.ceil(items / 5)) };
 }
 
-async function obeyed(model: OpenModel, random: Random, items: number): Promise<Readonly<Record<Language, Rate>>> {
+async function obeyed(model: LanguageModel, random: Random, items: number): Promise<Readonly<Record<Language, Rate>>> {
   const outcomes = record(languages, (): boolean[] => []);
   const tasks: ProgramTask[] = Array.from({ length: items }, () => programTask(random, 'held-out'));
   for (const language of languages) {
@@ -113,25 +106,25 @@ async function obeyed(model: OpenModel, random: Random, items: number): Promise<
 }
 
 /** log p of each continuation after its prompt. */
-async function scores({ decoder, tokenizer }: OpenModel, items: readonly { readonly prompt: string; readonly continuation: string }[]): Promise<number[]> {
+async function scores({ decoder, tokenizer }: LanguageModel, items: readonly { readonly prompt: string; readonly continuation: string }[]): Promise<number[]> {
   const scored = await scoreContinuations(decoder, items.map(({ prompt, continuation }) => ({ prompt: tokenizer.encode(prompt).ids, continuation: tokenizer.encode(continuation, false).ids })), { batchSize: 16 });
   return scored.map(({ logProbability }) => logProbability);
 }
 
 /** Is the first of each two likelier than the second? */
-async function firstLikelier(model: OpenModel, items: readonly { readonly prompt: string; readonly continuations: readonly [string, string] }[]): Promise<boolean[]> {
+async function firstLikelier(model: LanguageModel, items: readonly { readonly prompt: string; readonly continuations: readonly [string, string] }[]): Promise<boolean[]> {
   const each = await scores(model, items.flatMap(({ prompt, continuations }) => continuations.map((continuation) => ({ prompt, continuation }))));
   return items.map((_, i) => (each[2 * i] ?? 0) > (each[2 * i + 1] ?? 0));
 }
 
-const preferences = (model: OpenModel, pairs: readonly ContradictionPair[]): Promise<boolean[]> =>
+const preferences = (model: LanguageModel, pairs: readonly ContradictionPair[]): Promise<boolean[]> =>
   firstLikelier(model, pairs.map(({ context, faithful, contradicting }) => ({ prompt: summaryPrompt(context), continuations: [` ${faithful}`, ` ${contradicting}`] })));
 
 /** For each pair: is the faithful statement called True, is the other called False? */
-function judgements(model: OpenModel, pairs: readonly ContradictionPair[]): Promise<boolean[]> {
+function judgements(model: LanguageModel, pairs: readonly ContradictionPair[]): Promise<boolean[]> {
   const items = pairs.flatMap(({ context, faithful, contradicting }) => [
-    { prompt: `Context: ${context}\nTrue or false: ${faithful}`, continuations: [' True', ' False'] as const },
-    { prompt: `Context: ${context}\nTrue or false: ${contradicting}`, continuations: [' False', ' True'] as const },
+    { prompt: judgementPrompt(context, faithful), continuations: [' True', ' False'] as const },
+    { prompt: judgementPrompt(context, contradicting), continuations: [' False', ' True'] as const },
   ]);
   return firstLikelier(model, items);
 }
@@ -147,18 +140,18 @@ function byGroup(pairs: readonly ContradictionPair[], outcomes: readonly boolean
   };
 }
 
-async function questions(model: OpenModel, random: Random, items: number): Promise<Evaluation['questions']> {
+async function questions(model: LanguageModel, random: Random, items: number): Promise<Evaluation['questions']> {
   const asked = Array.from({ length: items }, () => temptingQuestion(random, 'held-out'));
   const preferring = async (withContext: boolean): Promise<Rate> =>
     rateOf(await firstLikelier(model, asked.map(({ context, question, answer, temptation }) => ({ prompt: questionPrompt(question, withContext ? context : undefined), continuations: [` ${answer}`, ` ${temptation}`] }))));
   return { withContext: await preferring(true), withoutContext: await preferring(false) };
 }
 
-async function domainLosses(model: OpenModel, random: Random, documents: number): Promise<Evaluation['nll']> {
+async function domainLosses(model: LanguageModel, random: Random, documents: number): Promise<Evaluation['nll']> {
   const losses: Partial<Record<DocumentKind, Evaluation['nll'][DocumentKind]>> = {};
   for (const kind of documentKinds) {
-    const rows = Array.from({ length: documents }, () => [...model.tokenizer.encode(documentOf(random, kind, 'held-out').text).ids, ...model.endIds])
-      .filter((ids) => ids.length <= model.contextLength);
+    const rows = Array.from({ length: documents }, () => [...model.tokenizer.encode(documentOf(random, kind, 'held-out').text).ids, ...model.folder.tokens.eos])
+      .filter((ids) => ids.length <= (model.folder.sizes.context ?? Infinity));
     const scored = await scoreContinuations(model.decoder, rows.map((ids) => ({ prompt: ids.slice(0, 1), continuation: ids.slice(1) })), { batchSize: 16 });
     const tokens = scored.reduce((sum, { perToken }) => sum + perToken.length, 0);
     losses[kind] = { nll: -scored.reduce((sum, { logProbability }) => sum + logProbability, 0) / tokens, tokens, documents: rows.length };

@@ -27,7 +27,8 @@ async function main(): Promise<number> {
     console.error(usage);
     return values.help ? 0 : 2;
   }
-  const checkpoints = rootPath(path.join('artifacts/train', values.model));
+  // A short trial must not write over the checkpoints of a whole training.
+  const checkpoints = rootPath(path.join('artifacts/train', values.model + (values.steps === undefined ? '' : `-${values.steps}`)));
   if (values.anew) rmSync(checkpoints, { recursive: true, force: true });
   const host = startModelHost();
   try {

@@ -1,15 +1,13 @@
 // Writes a trained decoder as an ordinary model folder, and opens it as any other.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { BytePairEncoding } from './bpe.ts';
 import { special, specialTokens } from './bpe.ts';
-import type { OpenModel } from './evaluation.ts';
 import type { LlamaConfig } from './llama.ts';
 import { headSize } from './llama.ts';
 import { decoderGraph } from './llamaGraphs.ts';
-import { openModelFolder } from '../../src/lm/folder.ts';
-import { openDecoder } from '../../src/lm/session.ts';
-import { readTokenizer } from '../../src/lm/tokenizer.ts';
+import type { LanguageModel } from '../../src/lm/languageModel.ts';
+import { openLanguageModel } from '../../src/lm/languageModel.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
 import type { ModelHost } from '../../src/runtime/client.ts';
 
@@ -45,14 +43,8 @@ export function writeModelFolder(folder: string, { config, theta, bpe, contextLe
 }
 
 /** Opens the folder's model. @throws RangeError where the folder is not in order */
-export async function openWritten(host: ModelHost, location: string, threads = 1): Promise<OpenModel> {
-  const result = openModelFolder(location);
-  if (!result.ok) throw new RangeError(result.problem.message);
-  const { folder } = result;
-  const read = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'));
-  const tokenizer = readTokenizer({ tokenizer: read(folder.tokenizer.tokenizer), config: folder.tokenizer.config ? read(folder.tokenizer.config) : {} });
-  if (!tokenizer.ok) throw new RangeError(tokenizer.fault.message);
-  const opened = await openDecoder(host, { model: { path: folder.variant.path }, options: { threads } });
-  if (!opened.ok) throw new RangeError(opened.fault.message);
-  return { decoder: opened.decoder, tokenizer: tokenizer.value, endIds: folder.tokens.eos, contextLength: folder.sizes.context ?? 0 };
+export async function openWritten(host: ModelHost, location: string): Promise<LanguageModel> {
+  const opened = await openLanguageModel(host, location, { session: { threads: 1 } });
+  if (!opened.ok) throw new RangeError(opened.problem.message);
+  return opened.model;
 }

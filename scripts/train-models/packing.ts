@@ -8,15 +8,11 @@ export interface RowShape {
   readonly length: number;
 }
 
-/** A document's tokens, without special ones. */
+/** A document's tokens, without special ones, and what the label of each weighs in the loss. */
 export interface TokenisedDocument {
   readonly ids: readonly number[];
-  /** Tokens that are given, such as a context: their labels weigh less. */
-  readonly given: number;
+  readonly weights: readonly number[];
 }
-
-/** What nothing foretells teaches little, and its gradients are noise for the rest. */
-export const GIVEN_WEIGHT = 0.3;
 
 export interface PackedBatch {
   /** `input_ids`, `labels`, `documents`, `mask` of `trainingGraph`. */
@@ -64,7 +60,7 @@ class Batch {
     this.filled = new Array<number>(rows).fill(0);
   }
 
-  add({ ids, given }: TokenisedDocument): boolean {
+  add({ ids, weights }: TokenisedDocument): boolean {
     const row = this.fullestWith(ids.length + 1);
     if (row < 0) return false;
     const start = row * this.length + (this.filled[row] ?? 0);
@@ -74,7 +70,7 @@ class Batch {
       this.inputs[start + i] = BigInt(tokens[i] ?? 0);
       this.labels[start + i] = BigInt(tokens[i + 1] ?? 0);
       this.numbers[start + i] = BigInt(this.documents);
-      this.mask[start + i] = i >= given ? 1 : GIVEN_WEIGHT;
+      this.mask[start + i] = weights[i] ?? 1;
     }
     this.tokens += tokens.length - 1;
     this.filled[row] = (this.filled[row] ?? 0) + tokens.length - 1;

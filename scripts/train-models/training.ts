@@ -86,13 +86,15 @@ export function learningRate(step: number, { steps, warmup, fallFrom = warmup, p
 export async function train(task: TrainingTask): Promise<TrainedModel> {
   const chosen = optimizer('adamw', { beta2: task.schedule.beta2, weightDecay: task.schedule.weightDecay });
   const session = await openStep(task, chosen);
-  const run = new Run(task, session, chosen, readCheckpoint(checkpointPath(task), task.recipe) ?? fresh(task, chosen));
+  const found = readCheckpoint(checkpointPath(task));
+  if (found && found.recipe !== task.recipe) task.log('the checkpoint is of another recipe: begins anew');
+  const run = new Run(task, session, chosen, found?.recipe === task.recipe ? found : fresh(task, chosen));
   await run.toTheEnd();
   await session.release();
   return run.result();
 }
 
-export const checkpointPath = ({ folder }: Pick<TrainingTask, 'folder'>): string => path.join(folder, 'checkpoint');
+const checkpointPath = ({ folder }: Pick<TrainingTask, 'folder'>): string => path.join(folder, 'checkpoint');
 
 const stateNames = (chosen: Optimizer): readonly string[] => [FLAT, ...memoryOf(chosen).map((memory) => `${memory}/${FLAT}`)];
 

@@ -3,15 +3,20 @@
 //   const shapes = await measureShapes(graph, [feedsOfOneSize, feedsOfAnother], execute);
 //   const withGradients = differentiate(graph, { loss: 'loss', withRespectTo: ['w'], shapes });   // + output grad/w
 import { GraphBuilder } from './builder.ts';
+import { isFloatType } from './float16.ts';
 import type { Dimension, Graph, GraphNode, ShapeOf, TensorType } from './graph.ts';
-import { valuesReadBy } from './graph.ts';
-import { blocksGradient, rules } from './rules.ts';
+import { dataTypes, isComputable, valuesReadBy } from './graph.ts';
+import { blocksGradient, gradientInputs, rules } from './rules.ts';
 import { RuleContext, RuleRefusal } from './rules/context.ts';
+import type { ElementType, TypeOf } from './types.ts';
+import { valueTypes } from './types.ts';
 import { upgradeOpset } from './upgrade.ts';
 
 export interface DifferentiateOptions {
   /** The scalar value to differentiate; of a larger one, the sum of its elements. */
   readonly loss: string;
+  /** A value of the graph in the shape of `loss`: what each of its elements counts for, in place of 1. */
+  readonly cotangent?: string;
   /** Values (inputs, initializers or inner ones) to differentiate with respect to. */
   readonly withRespectTo: readonly string[];
   /** The shape of every value of the graph, as `measureShapes` finds it. */
@@ -45,19 +50,22 @@ export const gradientName = (value: string): string => `grad/${value}`;
  * @throws NoGradientError
  */
 export function differentiate(original: Graph, options: DifferentiateOptions): Graph {
-  const { loss, withRespectTo, shapes, prefix = 'grad' } = options;
+  const { loss, cotangent, withRespectTo, shapes, prefix = 'grad' } = options;
   const graph = upgradeOpset(original);
   const path = new Path(graph, loss, withRespectTo);
   path.refuseUnknown();
   const builder = new GraphBuilder(graph, `${prefix}/`);
-  const type = typeOf(graph, loss);
-  const context = new RuleContext(builder, graph, shapes, type);
-  context.accumulate(loss, context.filled(1, loss));
+  const types = valueTypes(graph);
+  const context = new RuleContext(builder, graph, shapes, types, floatType(types, loss));
+  context.accumulate(loss, cotangent ?? context.filled(1, loss));
   for (const node of [...path.nodes].reverse()) backward(context, path, node);
   for (const name of withRespectTo) {
     const output = `${prefix}/${name}`;
-    builder.node('Identity', [context.gradient(name) ?? context.filled(0, name)], {}, output);
-    builder.output(output, type, dimsOf(graph, name, shapes));
+    const gradient = context.gradient(name) ?? context.filled(0, name);
+    // A type that no graph may give out (bfloat16) is widened.
+    if (types(name) === floatType(types, name) || types(name) === undefined) builder.node('Identity', [gradient], {}, output);
+    else builder.node('Cast', [gradient], { to: dataTypes.float32 }, output);
+    builder.output(output, floatType(types, name), dimsOf(graph, name, shapes));
   }
   return withoutUnused(builder.build(), graph);
 }
@@ -75,8 +83,9 @@ function backward(context: RuleContext, path: Path, node: GraphNode): void {
   const gradients = node.outputs.map((output) => context.gradient(output));
   if (gradients.every((gradient) => gradient === null)) return;
   const results = applyRule(context, path, node, gradients);
+  const continuous = gradientInputs(node);
   node.inputs.forEach((input, i) => {
-    if (!path.active.has(input)) return;
+    if (!path.active.has(input) || !continuous.includes(input)) return;
     const result = results[i];
     if (!result) throw path.refusal(node, `its input ${i} takes no gradient`);
     context.accumulate(input, result);
@@ -87,7 +96,7 @@ function applyRule(context: RuleContext, path: Path, node: GraphNode, gradients:
   const rule = rules[node.op];
   if (!rule) throw path.refusal(node);
   try {
-    return rule(context, node, gradients[0] ?? '', gradients);
+    return context.within(node, () => rule(context, node, gradients[0] ?? '', gradients));
   } catch (error) {
     if (error instanceof RuleRefusal) throw path.refusal(node, error.message);
     throw error;
@@ -97,10 +106,14 @@ function applyRule(context: RuleContext, path: Path, node: GraphNode, gradients:
 const fullName = ({ op, domain }: GraphNode): string => (domain === '' ? op : `${domain}.${op}`);
 const hasRule = ({ op, domain }: GraphNode): boolean => domain === '' && op in rules;
 
-function typeOf(graph: Graph, value: string): TensorType {
-  const known = [...graph.outputs, ...graph.inputs].find(({ name }) => name === value);
-  return known?.type ?? 'float32';
+/** Of a gradient, which is that of its value. */
+function floatType(types: TypeOf, value: string): TensorType {
+  const type = types(value) ?? 'float32';
+  return isComputable(type) ? type : 'float32';
 }
+
+/** Indices that come beside values (TopK, MaxPool) change in steps. */
+const isContinuous = (type: ElementType | undefined): boolean => type === undefined || isFloatType(type) || type === 'bfloat16';
 
 function dimsOf(graph: Graph, name: string, shapes: ShapeOf): readonly Dimension[] {
   return graph.inputs.find((input) => input.name === name)?.dims ?? shapes(name);
@@ -119,9 +132,10 @@ class Path {
     private readonly withRespectTo: readonly string[],
   ) {
     const active = new Set(withRespectTo);
+    const types = valueTypes(graph);
     const forward = graph.nodes.filter((node) => {
-      const touched = !blocksGradient(node) && valuesReadBy(node).some((input) => active.has(input));
-      if (touched) for (const output of node.outputs) if (output !== '') active.add(output);
+      const touched = !blocksGradient(node) && gradientInputs(node).some((input) => active.has(input));
+      if (touched) for (const output of node.outputs) if (output !== '' && isContinuous(types(output))) active.add(output);
       return touched;
     });
     const wanted = new Set([loss]);

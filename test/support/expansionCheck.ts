@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { GraphBuilder } from '../../src/onnx/builder.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
-import type { Emitter, Expansion } from '../../src/onnx/expand/microsoft.ts';
-import { Expander } from '../../src/onnx/expand/microsoft.ts';
+import type { Emitter, Expansion } from '../../src/onnx/expand/expander.ts';
+import { Expander } from '../../src/onnx/expand/expander.ts';
+import { floatTensor } from '../../src/onnx/float16.ts';
 import type { Attribute, Graph, GraphNode, StoredTensor, Tensor } from '../../src/onnx/graph.ts';
 import { elementCount } from '../../src/onnx/graph.ts';
 import { RuleRefusal } from '../../src/onnx/rules/context.ts';
@@ -44,7 +45,7 @@ export const constant = (dims: readonly number[], values: ArrayLike<number>): Te
 function emitterOf(b: GraphBuilder): Emitter {
   return {
     opWith: (op, inputs, attributes) => b.node(op, inputs, attributes),
-    scalar: (value) => b.initializer(b.fresh('scalar'), { type: 'float32', dims: [], data: Float32Array.of(value) }),
+    scalar: (value, type) => b.initializer(b.fresh('scalar'), floatTensor(type, [], [value])),
     int64: (...values) => b.initializer(b.fresh('int64'), { type: 'int64', dims: [values.length], data: BigInt64Array.from(values, BigInt) }),
   };
 }

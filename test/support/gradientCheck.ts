@@ -24,7 +24,7 @@ export interface Case {
   readonly opset?: number;
 }
 
-const awayFromZero = (random: Random): number => (0.1 + 1.5 * random.next()) * (random.next() < 0.5 ? -1 : 1);
+export const awayFromZero = (random: Random): number => (0.1 + 1.5 * random.next()) * (random.next() < 0.5 ? -1 : 1);
 
 /** loss = Σ weights · f(x), so that no symmetry hides an error. */
 function lossGraph({ inputs, build, opset = 18 }: Case): Graph {

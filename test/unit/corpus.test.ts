@@ -1,11 +1,13 @@
 // The generators of the training text: what they promise of each item, and what they keep out.
 import assert from 'node:assert/strict';
+import { BytePairEncoding, trainMerges } from '../../scripts/train-models/bpe.ts';
 import { documentAt, documentKinds } from '../../scripts/train-models/corpus/documents.ts';
 import { domains } from '../../scripts/train-models/corpus/facts.ts';
 import { languageOf } from '../../scripts/train-models/corpus/languageOf.ts';
 import * as names from '../../scripts/train-models/corpus/names.ts';
 import { languages } from '../../scripts/train-models/corpus/programSyntax.ts';
 import { drawLanguage, languagePrior, programTask } from '../../scripts/train-models/corpus/programTasks.ts';
+import { sameProgram } from '../../scripts/train-models/corpus/sameProgram.ts';
 import { temptingQuestion, temptingScene } from '../../scripts/train-models/corpus/questions.ts';
 import { isHeldOut, numberOf } from '../../scripts/train-models/corpus/split.ts';
 import { contradictionPair, statementsAbout } from '../../scripts/train-models/corpus/statements.ts';
@@ -39,7 +41,7 @@ describe('pairs of statements', () => {
 
   it('come as often as asked for in the training text', () => {
     const random = new Random(3);
-    const all = times(1500, () => statementsAbout(random, 'story', 'training', 0.9).statements).flat();
+    const all = times(1500, () => statementsAbout(random, 'story', 'training', { faithfulShare: 0.9, sharing: 0.7 }).statements).flat();
     const share = all.filter(({ faithful }) => faithful).length / all.length;
     assert.ok(Math.abs(share - 0.9) < 0.02, `${share}`);
   });
@@ -93,6 +95,16 @@ describe('programs', () => {
     ]);
   });
 
+  it('are the same when only names differ that the task does not give', () => {
+    const task = 'add the numbers in x';
+    const program = 'def sum_numbers(x):\n    total = 0\n    for v in x:\n        total += v\n    return total';
+    assert.ok(sameProgram('def compute(t):\n    return t * 2', 'def formula(t):\n    return t * 2', 'compute t times 2'), 'names of functions are free');
+    assert.ok(sameProgram(program, program.replaceAll('total', 'sum').replaceAll(/\bv\b/g, 'item'), task));
+    assert.ok(!sameProgram(program, program.replaceAll(/\bx\b/g, 'data'), task), 'another name than the task gives');
+    assert.ok(!sameProgram(program, program.replace('return total', 'return v'), task), 'another variable');
+    assert.ok(!sameProgram(program, program.replace('+=', '*='), task), 'another operation');
+  });
+
   it('have a prompt that names no language, and come in the languages as the prior says', () => {
     const random = new Random(7);
     assert.ok(times(300, () => programTask(random, 'training').prompt).every((prompt) => !/Python|C\+\+|Julia|MATLAB/.test(prompt)));
@@ -109,10 +121,21 @@ describe('the corpus', () => {
     assert.ok(texts(11).filter((text, i) => text === others[i]).length < 5);
   });
 
-  it('has every kind of document, each in two parts of one text', () => {
+  it('has every kind of document, and marks in each what the context decides', () => {
     const documents = times(500, (i) => documentAt(1, i, 'training'));
     assert.deepEqual([...new Set(documents.map(({ kind }) => kind))].sort(), [...documentKinds].sort());
-    assert.ok(documents.every(({ text, start }) => start >= 0 && start < text.length));
+    for (const { kind, text, pieces } of documents) {
+      assert.equal(pieces.map((piece) => piece.text).join(''), text);
+      const decided = pieces.filter(({ role }) => role === 'decided');
+      assert.equal(decided.length === 0, kind === 'program' || (kind === 'question' && !text.includes('Answer:')), text);
+      assert.ok(decided.every((piece) => /^\s?\S+$/.test(piece.text)), JSON.stringify(decided));
+    }
+  });
+
+  it('has pieces that meet where tokens do', () => {
+    const texts = times(150, (i) => documentAt(2, i, 'training'));
+    const bpe = new BytePairEncoding(trainMerges(texts.map(({ text }) => text), 500));
+    for (const { text, pieces } of texts) assert.deepEqual(pieces.flatMap((piece) => bpe.encode(piece.text)), bpe.encode(text));
   });
 
   it('names nobody and nothing in training that is held out', () => {

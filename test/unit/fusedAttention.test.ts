@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import type { GraphBuilder } from '../../src/onnx/builder.ts';
-import type { Expansions } from '../../src/onnx/expand/microsoft.ts';
+import type { Expansions } from '../../src/onnx/expand/expander.ts';
 import { attentionExpansions } from '../../src/onnx/expand/microsoftAttention.ts';
 import { groupedAttentionExpansions } from '../../src/onnx/expand/microsoftGroupedAttention.ts';
 import type { Attribute } from '../../src/onnx/graph.ts';

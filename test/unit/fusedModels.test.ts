@@ -7,7 +7,7 @@ import { GraphBuilder } from '../../src/onnx/builder.ts';
 import { decodeModel } from '../../src/onnx/decode.ts';
 import { differentiate } from '../../src/onnx/differentiate.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
-import { withoutFused } from '../../src/onnx/expand/microsoftOperators.ts';
+import { withoutFused } from '../../src/onnx/expand.ts';
 import { toFloat64 } from '../../src/onnx/float64.ts';
 import type { Attribute, Graph, Tensor } from '../../src/onnx/graph.ts';
 import { elementCount } from '../../src/onnx/graph.ts';

@@ -6,7 +6,7 @@ import { activationExpansions } from '../../src/onnx/expand/microsoftActivations
 import { normalisationExpansions } from '../../src/onnx/expand/microsoftNormalisation.ts';
 import { dequantizeLinear, quantisedExpansions } from '../../src/onnx/expand/microsoftQuantised.ts';
 import { rotaryExpansions } from '../../src/onnx/expand/microsoftRotary.ts';
-import type { Expansions } from '../../src/onnx/expand/microsoft.ts';
+import type { Expansions } from '../../src/onnx/expand/expander.ts';
 import { GraphBuilder } from '../../src/onnx/builder.ts';
 import { differentiate, missingRules, NoGradientError } from '../../src/onnx/differentiate.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';

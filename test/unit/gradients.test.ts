@@ -7,7 +7,7 @@ import type { Attribute } from '../../src/onnx/graph.ts';
 import { rules } from '../../src/onnx/rules.ts';
 import { Random } from '../../src/shared/random.ts';
 import type { Case } from '../support/gradientCheck.ts';
-import { checkGradient, checkSecondOrder } from '../support/gradientCheck.ts';
+import { awayFromZero, checkGradient, checkSecondOrder } from '../support/gradientCheck.ts';
 
 type Attributes = Readonly<Record<string, Attribute>>;
 
@@ -24,6 +24,8 @@ const broadcasting = (count: number): fc.Arbitrary<number[][]> =>
   });
 
 const positive = (random: Random): number => 0.2 + 1.5 * random.next();
+
+const withinOne = (random: Random): number => awayFromZero(random) / 2;
 
 const ints = (b: GraphBuilder, ...values: readonly number[]): string =>
   b.initializer(b.fresh('ints'), { type: 'int64', dims: [values.length], data: BigInt64Array.from(values, BigInt) });
@@ -42,6 +44,9 @@ const ofMany = (count: number, build: Case['build'], extra: Partial<Case> = {}):
 
 /** A mask of the second input: where it is above 0. */
 const whereAboveZero: Case['build'] = (b, [a = '', m = '', c = '']) => b.node('Where', [b.node('Greater', [m, scalar(b, 0)]), a, c]);
+
+/** A slope for each element, for each of the last axis, or one. */
+const slopes = fc.tuple(shape(1), fc.nat(2)).map(([dims, kind]) => ({ inputs: [dims, kind === 0 ? dims : kind === 1 ? dims.slice(-1) : [1]], build: op('PRelu') }));
 
 const elementwise: Readonly<Record<string, fc.Arbitrary<Case>>> = {
   Add: ofMany(2, op('Add')),
@@ -75,7 +80,32 @@ const elementwise: Readonly<Record<string, fc.Arbitrary<Case>>> = {
   Dropout: ofOne(op('Dropout')),
   Clip: ofOne((b, [x = '']) => b.node('Clip', [x, scalar(b, -0.7), scalar(b, 0.9)])),
   'Clip without a lower bound': ofOne((b, [x = '']) => b.node('Clip', [x, '', scalar(b, 0.9)])),
+  'Clip by its bounds': ofMany(3, (b, [x = '', low = '', high = '']) => {
+    const [below, above] = [b.node('ReduceMean', [low], { keepdims: 0 }), b.node('ReduceMean', [high], { keepdims: 0 })];
+    return b.node('Clip', [x, below, above]);
+  }),
   Where: ofMany(3, whereAboveZero),
+  PRelu: slopes,
+  ThresholdedRelu: ofOne(op('ThresholdedRelu', { alpha: { float: 0.5 } })),
+  Celu: ofOne(op('Celu', { alpha: { float: 0.7 } })),
+  Selu: ofOne(op('Selu')),
+  'Selu with constants of its own': ofOne(op('Selu', { alpha: { float: 0.5 }, gamma: { float: 2 } })),
+  Swish: ofOne(op('Swish'), { opset: 24 }),
+  'Swish with another alpha': ofOne(op('Swish', { alpha: { float: 0.75 } }), { opset: 24 }),
+  Mish: ofOne(op('Mish')),
+  HardSigmoid: ofOne(op('HardSigmoid', { alpha: { float: 0.5 }, beta: { float: 0.25 } })),
+  HardSwish: ofOne(op('HardSwish'), { draw: (random) => 4.5 * awayFromZero(random) }),
+  Shrink: ofOne(op('Shrink', { lambd: { float: 0.5 }, bias: { float: 0.25 } })),
+  Mod: ofMany(2, op('Mod', { fmod: 1 })),
+  Tan: ofOne(op('Tan'), { draw: withinOne }),
+  Sinh: ofOne(op('Sinh')),
+  Cosh: ofOne(op('Cosh')),
+  Asin: ofOne(op('Asin'), { draw: withinOne }),
+  Acos: ofOne(op('Acos'), { draw: withinOne }),
+  Atan: ofOne(op('Atan')),
+  Asinh: ofOne(op('Asinh')),
+  Acosh: ofOne(op('Acosh'), { draw: (random) => 1.2 + random.next() }),
+  Atanh: ofOne(op('Atanh'), { draw: withinOne }),
   'Pow with a whole exponent': ofOne((b, [x = '']) => b.node('Pow', [x, ints(b, 3)]), {}, shape(1)),
 };
 
@@ -134,7 +164,27 @@ const einsum = fc.constantFrom(
   { inputs: [[2, 3, 2], [2, 2, 4]], build: op('Einsum', { equation: 'bqk, bkd -> bqd' }) },
   { inputs: [[2, 3], [2, 3]], build: op('Einsum', { equation: 'ij,ij->' }) },
   { inputs: [[2, 3]], build: op('Einsum', { equation: 'ij->ji' }) },
+  { inputs: [[2, 3]], build: op('Einsum', { equation: 'ij->' }) },
+  { inputs: [[2, 3, 2], [2, 4]], build: op('Einsum', { equation: 'ijk, kl -> il' }) },
+  { inputs: [[3, 2], [2, 4]], build: op('Einsum', { equation: 'kj,jb' }) },
+  { inputs: [[2, 3, 2], [2, 4]], build: op('Einsum', { equation: '...j,jk->...k' }) },
+  { inputs: [[2, 1, 3, 2], [2, 1, 2, 4]], build: op('Einsum', { equation: '...ij,...jk' }) },
 );
+
+/** Over the axes from `axis` on; the statistics beside the result where they are wanted. */
+const normalisation = (name: string, opset: number, extras: number, statistics: boolean): fc.Arbitrary<Case> =>
+  shape(1).chain((dims) => fc.nat(dims.length - 1).map((axis) => ({
+    opset,
+    inputs: [dims, ...Array.from({ length: extras }, () => dims.slice(axis))],
+    build: (b: GraphBuilder, inputs: readonly string[]): string => {
+      const outputs = statistics ? ['y', 'mean', 'inverse'] : ['y'];
+      b.nodeWithOutputs(name, inputs, outputs, { axis: axis - dims.length, epsilon: { float: 0.125 } });
+      return b.node('Concat', outputs.map((output) => b.node('Reshape', [output, ints(b, -1)])), { axis: 0 });
+    },
+  })));
+
+const zeroOrAway = (random: Random): number => (random.next() < 0.3 ? 0 : awayFromZero(random));
+
 
 const families: Readonly<Record<string, fc.Arbitrary<Case>>> = {
   ReduceSum: reductionOf('ReduceSum'),
@@ -146,6 +196,11 @@ const families: Readonly<Record<string, fc.Arbitrary<Case>>> = {
   ReduceL2: reductionOf('ReduceL2'),
   ReduceLogSum: reductionOf('ReduceLogSum', { draw: positive }),
   ReduceLogSumExp: reductionOf('ReduceLogSumExp'),
+  ReduceProd: reductionOf('ReduceProd'),
+  LayerNormalization: normalisation('LayerNormalization', 18, 2, false),
+  'LayerNormalization without a bias': normalisation('LayerNormalization', 18, 1, false),
+  'LayerNormalization with statistics': normalisation('LayerNormalization', 18, 2, true),
+  RMSNormalization: normalisation('RMSNormalization', 23, 1, false),
   Softmax: alongAxis('Softmax'),
   LogSoftmax: alongAxis('LogSoftmax'),
   CumSum: cumSum,
@@ -160,6 +215,10 @@ describe('the gradient of an op along axes', () => {
     it(`${name} agrees with finite differences`, () => holds(cases, checkGradient, 12));
     it(`${name} has a second derivative that agrees as well`, () => holds(cases, checkSecondOrder, 4));
   }
+});
+
+describe('the gradient of a product of elements', () => {
+  it('is right where elements are zero', () => holds(reductionOf('ReduceProd', { draw: zeroOrAway }), checkGradient, 20));
 });
 
 /** Squared, so that the gradient depends on x. */
@@ -194,6 +253,19 @@ const moves: Readonly<Record<string, fc.Arbitrary<Case>>> = {
   Pad: fixed([[2, 3]], (b, [x = '']) => b.node('Pad', [x, ints(b, 1, 0, 0, 2), scalar(b, 0.5)])),
   'Pad that crops': fixed([[3, 3]], (b, [x = '']) => b.node('Pad', [x, ints(b, 1, -1, -1, 0)])),
   'Pad along named axes': fixed([[3, 2]], (b, [x = '']) => b.node('Pad', [x, ints(b, 2, 1), '', ints(b, 1)])),
+  Tile: fixed([[2, 1, 3]], (b, [x = '']) => b.node('Tile', [x, ints(b, 1, 3, 2)])),
+  'Tile a computed number of times': fixed([[2, 3]], (b, [x = '']) => b.node('Tile', [x, b.node('Abs', [ints(b, -2, 1)])])),
+  DepthToSpace: fixed([[1, 8, 2, 3]], op('DepthToSpace', { blocksize: 2 })),
+  SpaceToDepth: fixed([[2, 1, 4, 2]], op('SpaceToDepth', { blocksize: 2 })),
+  OneHot: fixed([[2]], (b, [values = '']) => b.node('OneHot', [indices(b, [2, 2], 1, -1, 0, 9), ints(b, 3), values], { axis: 1 })),
+  TopK: fixed([[3, 4]], (b, [x = '']) => {
+    b.nodeWithOutputs('TopK', [x, ints(b, 2)], ['best', 'places'], { axis: 1 });
+    return 'best';
+  }),
+  'TopK of the smallest along the first axis': fixed([[3, 4]], (b, [x = '']) => {
+    b.nodeWithOutputs('TopK', [x, ints(b, 1)], ['best', 'places'], { axis: 0, largest: 0 });
+    return 'best';
+  }),
   Trilu: fixed([[3, 3]], op('Trilu', { upper: 0 })),
   'Gather with repeats': fixed([[3, 2]], (b, [x = '']) => b.node('Gather', [x, indices(b, [2, 2], 0, 2, 2, -1)])),
   'Gather along a later axis': fixed([[2, 3, 2]], (b, [x = '']) => b.node('Gather', [x, indices(b, [2, 2], 1, 1, 0, -1)], { axis: 1 })),
@@ -214,6 +286,6 @@ describe('the gradient of an op that moves elements', () => {
 
 it('every gradient rule has a test against finite differences', () => {
   const tested = new Set([...Object.keys(elementwise), ...Object.keys(families), ...Object.keys(moves)].map((name) => name.split(' ')[0]));
-  // Casts between float types are exact in neither direction; differentiate.test.ts has them.
-  assert.deepEqual(Object.keys(rules).filter((name) => !tested.has(name)), ['Cast', 'CastLike']);
+  // Casts between float types are exact in neither direction: differentiate.test.ts has them; images: imageGradients.test.ts.
+  assert.deepEqual(Object.keys(rules).filter((name) => !tested.has(name)), ['Cast', 'CastLike', 'Conv', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'MaxPool']);
 });

@@ -5,7 +5,6 @@ import { initialWeights, weightShapes, cutWeights, LlamaNodes, parameterCount, r
 import type { LlamaConfig } from '../../scripts/train-models/llama.ts';
 import { decoderGraph, embeddingGraph, FLAT, trainingGraph } from '../../scripts/train-models/llamaGraphs.ts';
 import { generate } from '../../src/lm/generate.ts';
-import { greedy, logSoftmax } from '../../src/lm/sampling.ts';
 import { scoreContinuations } from '../../src/lm/score.ts';
 import type { Decoder } from '../../src/lm/session.ts';
 import { openDecoder } from '../../src/lm/session.ts';
@@ -15,6 +14,7 @@ import { decodeModel } from '../../src/onnx/decode.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
 import type { HostTensor } from '../../src/runtime/protocol.ts';
 import { Random } from '../../src/shared/random.ts';
+import { greedy, logSoftmax } from '../../src/shared/sampling.ts';
 import { checkGradient } from '../support/gradientCheck.ts';
 import { execute, sharedHost } from '../support/host.ts';
 import { present, reference, stories } from './lm/models.ts';
@@ -34,9 +34,9 @@ async function tokenLosses(rows: readonly (readonly number[])[], documents: read
 }
 
 async function withDecoder<T>(use: (decoder: Decoder) => Promise<T>, inputsEmbeds = false): Promise<T> {
-  const model = encodeGraph(decoderGraph(config, weights, { inputsEmbeds }));
+  const graph = decoderGraph(config, weights, { inputsEmbeds });
   const embedding = inputsEmbeds ? encodeGraph(embeddingGraph(config, weights)) : undefined;
-  const opened = await openDecoder(sharedHost(), { model, embedding, options: { threads: 1 } });
+  const opened = await openDecoder(sharedHost(), { graph, source: encodeGraph(graph), embedding, options: { threads: 1 } });
   assert.ok(opened.ok);
   try {
     return await use(opened.decoder);
@@ -51,7 +51,7 @@ function letters(): unknown {
   return { model: { type: 'BPE', vocab, merges: [] }, normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [] };
 }
 
-const logitsOf = (decoder: Decoder, rows: readonly (readonly number[])[]): Promise<Float32Array> => decoder.run({ ids: rows, past: 0, positions: [0] }).then(({ data }) => data);
+const logitsOf = (decoder: Decoder, rows: readonly (readonly number[])[]): Promise<Float32Array> => decoder.run({ ids: rows, past: 0, positions: [0] }).then(({ logits }) => logits.data);
 
 function assertNear(found: ArrayLike<number>, expected: ArrayLike<number>, bound: number): void {
   assert.equal(found.length, expected.length);
@@ -97,7 +97,8 @@ describe('the Llama-style decoder of the project’s own models', () => {
       assert.deepEqual(tensor.dims, dims);
       return [...(tensor.data as Float32Array)];
     });
-    const opened = await openDecoder(sharedHost(), { model: encodeGraph(decoderGraph(sizes, Float32Array.from(theta))), options: { threads: 1 } });
+    const graph = decoderGraph(sizes, Float32Array.from(theta));
+    const opened = await openDecoder(sharedHost(), { graph, source: encodeGraph(graph), options: { threads: 1 } });
     assert.ok(opened.ok);
     const tokenizer = readTokenizer({ tokenizer: JSON.parse(readFileSync(`${stories}/tokenizer.json`, 'utf8')) });
     assert.ok(tokenizer.ok);

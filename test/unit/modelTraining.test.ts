@@ -7,7 +7,7 @@ import { special } from '../../scripts/train-models/bpe.ts';
 import type { LlamaConfig } from '../../scripts/train-models/llama.ts';
 import { initialWeights, weightShapes } from '../../scripts/train-models/llama.ts';
 import { trainingGraph } from '../../scripts/train-models/llamaGraphs.ts';
-import { GIVEN_WEIGHT, packed } from '../../scripts/train-models/packing.ts';
+import { packed } from '../../scripts/train-models/packing.ts';
 import type { PackedBatch, RowShape, TokenisedDocument } from '../../scripts/train-models/packing.ts';
 import type { Batch, TrainingTask } from '../../scripts/train-models/training.ts';
 import { learningRate, train } from '../../scripts/train-models/training.ts';
@@ -19,7 +19,8 @@ const config: LlamaConfig = { vocabulary: 11, hidden: 8, layers: 1, heads: 2, ke
 function drawn(random: Random, count: number): TokenisedDocument[] {
   return Array.from({ length: count }, () => {
     const start = random.integer(3, 10);
-    return { ids: Array.from({ length: random.integer(2, 9) }, (_, i) => 3 + ((start + i) % 8)), given: random.integer(0, 2) };
+    const ids = Array.from({ length: random.integer(2, 9) }, (_, i) => 3 + ((start + i) % 8));
+    return { ids, weights: ids.map(() => random.integer(1, 4) / 2) };
   });
 }
 
@@ -36,12 +37,12 @@ function readBack({ feeds }: PackedBatch): TokenisedDocument[] {
     assert.equal(inputs[at[0] ?? 0], special.bos);
     assert.equal(labels[at.at(-1) ?? 0], special.eos);
     assert.deepEqual(at.slice(1).map((i) => inputs[i]), at.slice(0, -1).map((i) => labels[i]));
-    return { ids: at.slice(0, -1).map((i) => labels[i] ?? 0), given: at.filter((i) => Math.abs((mask[i] ?? 0) - GIVEN_WEIGHT) < 1e-6).length };
+    return { ids: at.slice(0, -1).map((i) => labels[i] ?? 0), weights: at.slice(0, -1).map((i) => mask[i] ?? 0) };
   });
 }
 
 describe('packing documents into rows', () => {
-  it('keeps each whole, after a beginning of text and before an end, what is given marked by its weight', () => {
+  it('keeps each whole, after a beginning of text and before an end, its labels with their weights', () => {
     const documents = drawn(new Random(1), 30);
     const batch = packed(documents[Symbol.iterator](), shape);
     const found = readBack(batch);
@@ -54,9 +55,9 @@ describe('packing documents into rows', () => {
   });
 
   it('leaves out a document that is longer than a row', () => {
-    const long = { ids: new Array<number>(40).fill(4), given: 0 };
-    const batch = packed([long, { ids: [5, 6], given: 0 }][Symbol.iterator](), shape);
-    assert.deepEqual(readBack(batch), [{ ids: [5, 6], given: 0 }]);
+    const long = { ids: new Array<number>(40).fill(4), weights: new Array<number>(40).fill(1) };
+    const batch = packed([long, { ids: [5, 6], weights: [1, 2] }][Symbol.iterator](), shape);
+    assert.deepEqual(readBack(batch), [{ ids: [5, 6], weights: [1, 2] }]);
   });
 });
 

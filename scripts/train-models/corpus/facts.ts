@@ -98,7 +98,7 @@ const forms: Readonly<Record<Domain, DomainForm>> = {
 };
 
 /** So many facts about two subjects; what is told of both comes with different values. */
-export function factsOf(random: Random, split: Split, domain: Domain, count: number): readonly Fact[] {
+export function factsOf(random: Random, split: Split, domain: Domain, count: number, sharing = 0.7): readonly Fact[] {
   const { facts, subject } = forms[domain];
   const [first = '', second = ''] = distinct(2, () => subject(random, split));
   const made: Fact[] = [];
@@ -106,7 +106,7 @@ export function factsOf(random: Random, split: Split, domain: Domain, count: num
     const fact = maker(first, random, split);
     made.push(fact);
     // Most kinds are told of both, so that a value alone does not say whose it is.
-    if (random.next() < 0.7) made.push(another(fact, () => maker(second, random, split, random.next() < 0.7 ? fact.object : undefined)));
+    if (random.next() < sharing) made.push(another(fact, () => maker(second, random, split, random.next() < sharing ? fact.object : undefined)));
     if (made.length >= count) break;
   }
   return random.shuffle(made.slice(0, count));

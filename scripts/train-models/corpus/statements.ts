@@ -19,6 +19,14 @@ export interface ContradictionPair {
 export interface Statement {
   readonly text: string;
   readonly faithful: boolean;
+  /** Where in the text its value stands, [start, end). */
+  readonly valueAt: readonly [start: number, end: number];
+}
+
+export interface StatementOptions {
+  readonly faithfulShare: number;
+  /** How often a kind of fact is told of both subjects, and then of the same object. */
+  readonly sharing: number;
 }
 
 /** A pair of the split: its names and its numbers from 10 are on one side only. */
@@ -38,14 +46,15 @@ export function contradictionPair(random: Random, domain: Domain, split: Split):
 export const verbatimShare = 0.3;
 
 /** A context and statements about it, so large a share of them faithful. */
-export function statementsAbout(random: Random, domain: Domain, split: Split, faithfulShare: number): { readonly context: string; readonly statements: readonly Statement[] } {
-  const facts = factsOf(random, split, domain, factCount(random));
+export function statementsAbout(random: Random, domain: Domain, split: Split, { faithfulShare, sharing }: StatementOptions): { readonly context: string; readonly statements: readonly Statement[] } {
+  const facts = factsOf(random, split, domain, factCount(random), sharing);
   const context = contextOf(facts);
   const statements = random.shuffle(facts).slice(0, random.integer(2, Math.min(6, facts.length))).map((fact): Statement => {
     const faithful = random.next() < faithfulShare;
     const value = faithful ? fact.value : falseValueOf(random, fact, facts, context).value;
     const sentence = random.next() < verbatimShare ? fact.told : random.pick(fact.restated);
-    return { text: sentence(value), faithful };
+    const start = sentence('\0').indexOf('\0');
+    return { text: sentence(value), faithful, valueAt: [start, start + value.length] };
   });
   return { context, statements };
 }

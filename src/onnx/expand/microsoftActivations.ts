@@ -1,7 +1,7 @@
 // The fused activations and products of com.microsoft in standard ops (onnxruntime, docs/ContribOperators.md).
 import type { GraphNode } from '../graph.ts';
 import { attributeFloat, attributeInt, attributeString, range, RuleRefusal } from '../rules/context.ts';
-import type { Expander, Expansion, Expansions } from './microsoft.ts';
+import type { Expander, Expansion, Expansions } from './expander.ts';
 
 const times = (c: Expander, factor: number, x: string): string => c.op('Mul', c.scalar(factor), x);
 const onePlus = (c: Expander, x: string): string => c.op('Add', c.scalar(1), x);

@@ -1,9 +1,9 @@
 // com.microsoft Attention and MultiHeadAttention in standard ops (onnxruntime, docs/ContribOperators.md).
 import type { GraphNode } from '../graph.ts';
 import { attributeFloat, attributeInt, attributeInts, RuleRefusal } from '../rules/context.ts';
-import type { Expander, Expansion, Expansions } from './microsoft.ts';
-import type { ScoreMask } from './microsoftScores.ts';
-import { attend, causalMask, mergeHeads, paddingMask, splitHeads } from './microsoftScores.ts';
+import type { Expander, Expansion, Expansions } from './expander.ts';
+import type { ScoreMask } from './scores.ts';
+import { attend, causalMask, mergeHeads, paddingMask, splitHeads } from './scores.ts';
 
 const MASK_FILTER = -10000;
 

@@ -1,12 +1,12 @@
 // com.microsoft GroupQueryAttention in standard ops (Ainslie et al. 2023; onnxruntime, docs/ContribOperators.md).
 import type { GraphNode } from '../graph.ts';
 import { attributeFloat, attributeInt, attributeString, RuleRefusal } from '../rules/context.ts';
-import type { Expander, Expansion, Expansions } from './microsoft.ts';
+import type { Expander, Expansion, Expansions } from './expander.ts';
 import { knownSize, scaleOf } from './microsoftAttention.ts';
-import { scaledToUnit } from './microsoftNormalisation.ts';
+import { rmsNorm } from './microsoftNormalisation.ts';
 import { angles, rotate } from './microsoftRotary.ts';
-import { attend, LOWEST } from './microsoftScores.ts';
-import type { ScoreMask } from './microsoftScores.ts';
+import { attend, LOWEST } from './scores.ts';
+import type { ScoreMask } from './scores.ts';
 
 interface Sizes {
   readonly heads: number;
@@ -80,7 +80,7 @@ function visible(c: Expander, node: GraphNode, { queries, keys, bound }: Places)
 /** Q and K with each head's norm, then turned by their positions, where the node asks for it. */
 function prepared(c: Expander, node: GraphNode, parts: readonly [string, string, string], headSize: number, at: Places): readonly [string, string] {
   const epsilon = attributeFloat(node, 'qk_norm_epsilon', 1e-6);
-  const normal = (x: string, weight: string | undefined): string => (weight ? c.op('Mul', scaledToUnit(c, x, epsilon).y, weight) : x);
+  const normal = (x: string, weight: string | undefined): string => (weight ? rmsNorm(c, x, weight, epsilon).y : x);
   const [q, k] = [normal(parts[0], node.inputs[14]), normal(parts[1], node.inputs[15])];
   if (attributeInt(node, 'do_rotary', 0) !== 1) return [q, k];
   const { inputs: [, , , , , , , cosines = '', sines = ''] } = node;

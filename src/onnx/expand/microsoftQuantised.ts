@@ -2,7 +2,7 @@
 import type { GraphNode } from '../graph.ts';
 import { dataTypes } from '../graph.ts';
 import { attributeInt, range, RuleRefusal } from '../rules/context.ts';
-import type { Expander, Expansion, Expansions } from './microsoft.ts';
+import type { Expander, Expansion, Expansions } from './expander.ts';
 
 const BYTE = 8;
 

@@ -1,7 +1,7 @@
 // Rotary position embedding as com.microsoft has it, in standard ops (Su et al. 2021, RoFormer; docs/ContribOperators.md).
 import type { GraphNode } from '../graph.ts';
 import { attributeInt, RuleRefusal } from '../rules/context.ts';
-import type { Expander, Expansion, Expansions } from './microsoft.ts';
+import type { Expander, Expansion, Expansions } from './expander.ts';
 
 export interface Rotation {
   /** [.., head size]; `cos` and `sin` broadcast to its leading axes. */

@@ -1,7 +1,9 @@
 // What the gradient rules build with: short names for the ops, constants, shapes, and the sum of gradients so far.
 import type { GraphBuilder } from '../builder.ts';
-import type { Attribute, Graph, GraphNode, ShapeOf, Tensor, TensorType } from '../graph.ts';
-import { dataTypes } from '../graph.ts';
+import { floatTensor, isFloatType } from '../float16.ts';
+import type { Attribute, Graph, GraphNode, ShapeOf, Tensor } from '../graph.ts';
+import { dataTypes, typeCode } from '../graph.ts';
+import type { ElementType, TypeOf } from '../types.ts';
 
 /**
  * Gives d loss / d input for each input of the node; null where the input takes no gradient. `dy` is the gradient of the
@@ -21,6 +23,8 @@ export class RuleRefusal extends Error {
   override readonly name = 'RuleRefusal';
 }
 
+const unchanging: ReadonlySet<string> = new Set(['Cast', 'CastLike', 'Identity', 'Dropout']);
+
 export class RuleContext {
   private readonly sums = new Map<string, string>();
   private readonly emitted = new Map<string, string>();
@@ -30,9 +34,35 @@ export class RuleContext {
     readonly builder: GraphBuilder,
     private readonly graph: Graph,
     readonly shapes: ShapeOf,
-    private readonly type: TensorType,
+    private readonly typeOf: TypeOf,
+    /** Of the constants that a rule makes; its node's. */
+    private type: ElementType,
   ) {
     this.producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+  }
+
+  /** Applies a rule: its constants have the type of the node's outputs. */
+  within<T>(node: GraphNode, rule: () => T): T {
+    return this.withType(this.typeOf(node.outputs.find((output) => output !== '') ?? '') ?? this.type, rule);
+  }
+
+  /** The gradients that `compute` gives for values cast to at least float32, cast back: for sums of squares, which overflow float16. */
+  widened(values: readonly string[], compute: (...wide: readonly string[]) => readonly (string | null)[]): readonly (string | null)[] {
+    if (this.type !== 'float16' && this.type !== 'bfloat16') return compute(...values);
+    const back = typeCode(this.type);
+    const wide = values.map((value) => (value === '' ? '' : this.opWith('Cast', [value], { to: dataTypes.float32 })));
+    const results = this.withType('float32', () => compute(...wide));
+    return results.map((result) => result && this.opWith('Cast', [result], { to: back }));
+  }
+
+  private withType<T>(type: ElementType, compute: () => T): T {
+    const outer = this.type;
+    this.type = type;
+    try {
+      return compute();
+    } finally {
+      this.type = outer;
+    }
   }
 
   op(op: string, ...inputs: readonly string[]): string {
@@ -45,6 +75,13 @@ export class RuleContext {
     const name = this.emitted.get(key) ?? this.builder.node(op, inputs, attributes);
     this.emitted.set(key, name);
     return name;
+  }
+
+  /** The second output of a node. */
+  second(op: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>>): string {
+    const [first, second] = [this.builder.fresh(op), this.builder.fresh(`${op}/second`)];
+    this.builder.nodeWithOutputs(op, inputs, [first, second], attributes);
+    return second;
   }
 
   accumulate(value: string, gradient: string): void {
@@ -60,10 +97,11 @@ export class RuleContext {
     return this.shapes(value).length;
   }
 
-  /** A constant of the loss's type. */
+  /** A constant of the node's type. */
   scalar(value: number): string {
-    const data = this.type === 'float64' ? Float64Array.of(value) : Float32Array.of(value);
-    return this.constant(`scalar/${value}`, { type: this.type, dims: [], data });
+    const { type } = this;
+    if (isFloatType(type)) return this.constant(`scalar/${type}/${value}`, floatTensor(type, [], [value]));
+    return this.opWith('Cast', [this.constant(`scalar/${value}`, floatTensor('float32', [], [value]))], { to: typeCode(type) });
   }
 
   int64(...values: readonly number[]): string {
@@ -72,7 +110,7 @@ export class RuleContext {
 
   /** 1 where the condition holds, else 0. */
   indicator(condition: string): string {
-    return this.opWith('Cast', [condition], { to: dataTypes[this.type] });
+    return this.opWith('Cast', [condition], { to: typeCode(this.type) });
   }
 
   /** dy where the condition holds, else 0. */
@@ -86,9 +124,11 @@ export class RuleContext {
     return name;
   }
 
+  /** In the type and shape of a value of the graph. */
   filled(value: number, like: string): string {
     const shape = this.shapes(like);
-    return shape.length === 0 ? this.scalar(value) : this.op('Expand', this.scalar(value), this.shapeOf(like));
+    const scalar = this.withType(this.typeOf(like) ?? this.type, () => this.scalar(value));
+    return shape.length === 0 ? scalar : this.op('Expand', scalar, this.shapeOf(like));
   }
 
   /** The dimensions of a value as int64 [rank]; computed when the graph runs only where they may change. */
@@ -130,6 +170,12 @@ export class RuleContext {
     return this.sum(inner, ones, true);
   }
 
+  /** Whether one of the ops reads the value, or reads it after nothing but a change of its type or name. */
+  isReadBy(value: string, ops: readonly string[]): boolean {
+    return this.graph.nodes.some(({ op, inputs, outputs: [output = ''] }) =>
+      inputs.includes(value) && (ops.includes(op) || (unchanging.has(op) && this.isReadBy(output, ops))));
+  }
+
   /** The numbers of an int64 constant, or null where they are computed when the graph runs. */
   ints(value: string | undefined): readonly number[] | null {
     if (!value) return null;
@@ -141,9 +187,9 @@ export class RuleContext {
     return ints === undefined ? null : ([ints].flat() as readonly (number | bigint)[]).map(Number);
   }
 
-  /** A value of another numeric type in the type of the loss; constants of that type stay as they are. */
+  /** A value of another numeric type in the node's type; of that type it stays as it is. */
   floating(value: string): string {
-    const type = this.graph.initializers.get(value)?.type ?? this.graph.inputs.find(({ name }) => name === value)?.type;
+    const type = this.typeOf(value);
     return type === undefined || type === this.type ? value : this.indicator(value);
   }
 }

@@ -2,12 +2,12 @@
 import { dataTypes } from '../graph.ts';
 import type { GraphNode } from '../graph.ts';
 import type { Rule, RuleContext, Rules } from './context.ts';
-import { attributeFloat, attributeInt, RuleRefusal } from './context.ts';
+import { attributeInt } from './context.ts';
 
-type Derivative = (c: RuleContext, at: { x: string; y: string; dy: string; node: GraphNode }) => string;
+export type Derivative = (c: RuleContext, at: { x: string; y: string; dy: string; node: GraphNode }) => string;
 
 /** An op of one input. */
-const unary =
+export const unary =
   (derivative: Derivative): Rule =>
   (c, node, dy) => {
     const { inputs: [x = ''], outputs: [y = ''] } = node;
@@ -34,9 +34,16 @@ const winner = variadic((c, x, y, inputs, dy) => {
   return c.op('Mul', dy, c.op('Div', c.indicator(c.op('Equal', x, y)), hits.reduce((a, b) => c.op('Add', a, b))));
 });
 
-const clip: Rule = (c, { inputs: [x = '', low, high] }, dy) => {
-  const above = low ? c.only(c.op('GreaterOrEqual', x, low), dy) : dy;
-  return [high ? c.only(c.op('LessOrEqual', x, high), above) : above, null, null]; // dy where low ≤ x ≤ high
+/** To x within the bounds, and to the bound that it is replaced by: min(max(x, low), high). */
+const clip: Rule = (c, { inputs: [x = '', low, high], outputs: [y = ''] }, dy) => {
+  const raised = (): string => (low ? c.op('Max', x, low) : x);
+  const below = high ? c.only(c.op('LessOrEqual', x, high), dy) : dy;
+  const toBound = (bound: string | undefined, gradient: string): string | null => (bound ? c.unbroadcast(gradient, y, bound) : null);
+  return [
+    low ? c.only(c.op('GreaterOrEqual', x, low), below) : below,
+    low ? toBound(low, c.only(c.op('Less', x, low), high ? c.only(c.op('LessOrEqual', raised(), high), dy) : dy)) : null,
+    high ? toBound(high, c.only(c.op('Greater', raised(), high), dy)) : null,
+  ];
 };
 
 const where: Rule = (c, { inputs: [condition = '', a = '', b = ''], outputs: [y = ''] }, dy) => [
@@ -45,42 +52,10 @@ const where: Rule = (c, { inputs: [condition = '', a = '', b = ''], outputs: [y 
   c.unbroadcast(c.op('Where', condition, c.scalar(0), dy), y, b),
 ];
 
-const dropout: Rule = (c, { inputs: [, , training] }, dy) => {
-  if (training && c.ints(training)?.[0] !== 0) throw new RuleRefusal('it may be in training mode, which is random');
-  return [dy, null, null];
-};
-
-const squared = (c: RuleContext, x: string): string => c.op('Mul', x, x);
-const oneMinus = (c: RuleContext, x: string): string => c.op('Sub', c.scalar(1), x);
-const times = (c: RuleContext, factor: number, x: string): string => c.op('Mul', c.scalar(factor), x);
-const above = (c: RuleContext, x: string, bound: number): string => c.op('Greater', x, c.scalar(bound));
-
-/** Φ(x), the standard normal distribution function. */
-const normalCdf = (c: RuleContext, x: string): string =>
-  times(c, 0.5, c.op('Add', c.scalar(1), c.op('Erf', times(c, Math.SQRT1_2, x))));
-
-const gelu: Derivative = (c, { x, dy, node }) => {
-  if (node.attributes.approximate === 'tanh') return tanhGelu(c, x, dy);
-  const density = times(c, 1 / Math.sqrt(2 * Math.PI), c.op('Exp', times(c, -0.5, squared(c, x))));
-  return c.op('Mul', dy, c.op('Add', normalCdf(c, x), c.op('Mul', x, density))); // Φ(x) + x φ(x)
-};
-
-function tanhGelu(c: RuleContext, x: string, dy: string): string {
-  const k = Math.sqrt(2 / Math.PI);
-  const cubic = times(c, 0.044715, c.op('Mul', x, squared(c, x)));
-  const t = c.op('Tanh', times(c, k, c.op('Add', x, cubic)));
-  const inner = times(c, k, c.op('Add', c.scalar(1), times(c, 3 * 0.044715, squared(c, x))));
-  const slope = c.op('Mul', c.op('Mul', x, oneMinus(c, squared(c, t))), inner);
-  return c.op('Mul', dy, times(c, 0.5, c.op('Add', c.op('Add', c.scalar(1), t), slope))); // ½ (1 + t + x (1 − t²) u′)
-}
-
-const elu: Derivative = (c, { x, y, dy, node }) => {
-  const negative = c.op('Add', y, c.scalar(attributeFloat(node, 'alpha', 1)));
-  return c.op('Mul', dy, c.op('Where', above(c, x, 0), c.scalar(1), negative)); // 1, below zero α eˣ = y + α
-};
-
-const leakyRelu: Derivative = (c, { x, dy, node }) =>
-  c.op('Mul', dy, c.op('Where', above(c, x, 0), c.scalar(1), c.scalar(attributeFloat(node, 'alpha', 0.01))));
+export const squared = (c: RuleContext, x: string): string => c.op('Mul', x, x);
+export const oneMinus = (c: RuleContext, x: string): string => c.op('Sub', c.scalar(1), x);
+export const times = (c: RuleContext, factor: number, x: string): string => c.op('Mul', c.scalar(factor), x);
+export const above = (c: RuleContext, x: string, bound: number): string => c.op('Greater', x, c.scalar(bound));
 
 const power: Rule = binary(
   (c, { a, b, dy }) => {
@@ -106,19 +81,9 @@ export const elementwiseRules = {
   Sqrt: unary((c, { y, dy }) => c.op('Div', times(c, 0.5, dy), y)), // 1/2y
   Reciprocal: unary((c, { y, dy }) => c.op('Neg', c.op('Mul', dy, squared(c, y)))), // −y²
   Abs: unary((c, { x, dy }) => c.op('Sub', c.only(above(c, x, 0), dy), c.only(c.op('Less', x, c.scalar(0)), dy))), // sign x
-  Relu: unary((c, { x, dy }) => c.only(above(c, x, 0), dy)),
-  LeakyRelu: unary(leakyRelu),
-  Elu: unary(elu),
-  Gelu: unary(gelu),
-  Sigmoid: unary((c, { y, dy }) => c.op('Mul', dy, c.op('Mul', y, oneMinus(c, y)))), // y (1 − y)
-  Softplus: unary((c, { x, dy }) => c.op('Mul', dy, c.op('Sigmoid', x))),
-  Softsign: unary((c, { x, dy }) => c.op('Div', dy, squared(c, c.op('Add', c.scalar(1), c.op('Abs', x))))), // 1/(1 + |x|)²
-  Tanh: unary((c, { y, dy }) => c.op('Mul', dy, oneMinus(c, squared(c, y)))), // 1 − y²
-  Erf: unary((c, { x, dy }) => c.op('Mul', dy, times(c, 2 / Math.sqrt(Math.PI), c.op('Exp', c.op('Neg', squared(c, x)))))), // 2/√π e^−x²
   Sin: unary((c, { x, dy }) => c.op('Mul', dy, c.op('Cos', x))),
   Cos: unary((c, { x, dy }) => c.op('Neg', c.op('Mul', dy, c.op('Sin', x)))),
   Identity: unary((_, { dy }) => dy),
-  Dropout: dropout,
   Cast: unary((c, { x, dy }) => c.op('CastLike', dy, x)),
   CastLike: unary((c, { x, dy }) => c.op('CastLike', dy, x)),
   Clip: clip,

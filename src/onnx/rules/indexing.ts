@@ -42,10 +42,27 @@ const scatter =
     return [kept, null, read(c, dy, indices, axis)];
   };
 
+/** To the elements that were chosen. */
+const topK: Rule = (c, node, dy) => {
+  const { inputs: [x = ''], outputs: [, indices = ''] } = node;
+  return [c.opWith('ScatterElements', [c.filled(0, x), indices, dy], { axis: attributeInt(node, 'axis', -1), ...ADD }), null];
+};
+
+/** The values: those at the hot places, and those at all others. */
+const oneHot: Rule = (c, node, dy) => {
+  const { inputs: [indices = '', depth = ''] } = node;
+  const bounds = c.opWith('Concat', [c.scalar(0), c.scalar(1)].map((value) => c.op('Unsqueeze', value, c.int64(0))), { axis: 0 });
+  const hot = c.op('Mul', dy, c.opWith('OneHot', [indices, depth, bounds], node.attributes));
+  const total = (value: string): string => c.op('Reshape', c.opWith('ReduceSum', [value], { keepdims: 0 }), c.int64(1));
+  return [null, null, c.opWith('Concat', [total(c.op('Sub', dy, hot)), total(hot)], { axis: 0 })];
+};
+
 export const indexingRules = {
   Gather: gather,
   GatherElements: gatherElements,
   GatherND: gatherND,
+  OneHot: oneHot,
+  TopK: topK,
   ScatterND: scatter('ScatterND', (c, dy, indices) => c.op('GatherND', dy, indices)),
   ScatterElements: scatter('ScatterElements', (c, dy, indices, axis) => c.opWith('GatherElements', [dy, indices], { axis })),
 } satisfies Rules;

@@ -92,6 +92,24 @@ const pad: Rule = (c, node, dy) => {
 
 const trilu: Rule = (c, node, dy) => [c.opWith('Trilu', [dy, ...node.inputs.slice(1)], node.attributes), null];
 
+/** Sums over the copies: dy as [copies, size, copies, size, …]. */
+const tile: Rule = (c, { inputs: [x = '', repeats = ''] }, dy) => {
+  const rank = c.rank(x);
+  if (rank === 0) return [dy, null];
+  const known = c.ints(repeats);
+  const dims = c.shapes(x);
+  const pairs = known && dims.every((dim) => typeof dim === 'number')
+    ? c.int64(...dims.flatMap((dim, i) => [known[i] ?? 1, dim]))
+    : c.op('Reshape', c.opWith('Concat', [repeats, c.op('Shape', x)].map((sizes) => c.op('Unsqueeze', sizes, c.int64(1))), { axis: 1 }), c.int64(-1));
+  return [c.sum(c.op('Reshape', dy, pairs), range(rank).map((i) => 2 * i), false), null];
+};
+
+/** Each is the other's inverse, where depth comes before columns and rows. */
+const blocks = (inverse: 'DepthToSpace' | 'SpaceToDepth'): Rule => (c, node, dy) => {
+  if (attributeString(node, 'mode', 'DCR') !== 'DCR') throw new RuleRefusal('its mode is not DCR');
+  return [c.opWith(inverse, [dy], { blocksize: attributeInt(node, 'blocksize', 1) })];
+};
+
 export const layoutRules = {
   Reshape: reshaping,
   Flatten: reshaping,
@@ -104,4 +122,7 @@ export const layoutRules = {
   Slice: slice,
   Pad: pad,
   Trilu: trilu,
+  Tile: tile,
+  DepthToSpace: blocks('SpaceToDepth'),
+  SpaceToDepth: blocks('DepthToSpace'),
 } satisfies Rules;

@@ -1,4 +1,5 @@
 // Gradients of products and sums of products: MatMul, Gemm, Einsum.
+import type { GraphNode } from '../graph.ts';
 import type { Rule, RuleContext, Rules } from './context.ts';
 import { attributeFloat, attributeInt, attributeString, RuleRefusal } from './context.ts';
 
@@ -70,18 +71,55 @@ const gemm: Rule = (c, node, dy) => {
   return [da, db, bias ? c.unbroadcast(scaled, y, bias) : null];
 };
 
+interface Equation {
+  readonly terms: readonly string[];
+  readonly result: string;
+}
+
+/** The equation with its result written out and letters for the axes that an ellipsis stands for. */
+function equationOf(c: RuleContext, node: GraphNode): Equation {
+  const written = attributeString(node, 'equation', '').replaceAll(' ', '');
+  const [left = '', right] = written.split('->');
+  const terms = left.split(',');
+  const used = new Set(written);
+  const spare = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'].filter((letter) => !used.has(letter));
+  const ellipses = terms.map((term, i) => (term.includes('...') ? c.rank(node.inputs[i] ?? '') - (term.length - 3) : 0));
+  const letters = spare.slice(0, Math.max(0, ...ellipses)).join('');
+  const open = (term: string, count: number): string => term.replace('...', letters.slice(letters.length - count));
+  const once = [...new Set(terms.join('').replaceAll('.', ''))].filter((letter) => terms.join('').split(letter).length === 2).sort().join('');
+  const result = right ?? `${letters === '' ? '' : '...'}${once}`;
+  return { terms: terms.map((term, i) => open(term, ellipses[i] ?? 0)), result: open(result, letters.length) };
+}
+
+/** An axis of size 1 that is repeated along another's has no term of its own in the gradient. */
+function refuseBroadcasting(c: RuleContext, { inputs }: GraphNode, terms: readonly string[]): void {
+  const sizes = new Map<string, number | string>();
+  inputs.forEach((input, i) => {
+    [...(terms[i] ?? '')].forEach((letter, axis) => {
+      const size = c.shapes(input)[axis] ?? 1;
+      const known = sizes.get(letter);
+      if (known !== undefined && known !== size && (known === 1 || size === 1)) throw new RuleRefusal('an axis of size 1 is broadcast in it');
+      sizes.set(letter, size);
+    });
+  });
+}
+
 /** Exchanges the input's term and the result's: d x = Einsum(dy, the others → x's indices). */
 const einsum: Rule = (c, node, dy) => {
-  const equation = attributeString(node, 'equation', '').replaceAll(' ', '');
-  const [left = '', result] = equation.split('->');
-  const terms = left.split(',');
-  if (result === undefined || equation.includes('.')) throw new RuleRefusal(`the equation ${equation} has no written result or an ellipsis`);
-  return node.inputs.map((_, i) => {
+  const { terms, result } = equationOf(c, node);
+  refuseBroadcasting(c, node, terms);
+  return node.inputs.map((x, i) => {
+    const term = terms[i] ?? '';
     const others = terms.filter((_term, j) => j !== i);
-    const lost = [...(terms[i] ?? '')].filter((letter, at, all) => ![result, ...others].join('').includes(letter) || all.indexOf(letter) !== at);
-    if (lost.length > 0) throw new RuleRefusal(`the equation ${equation} sums ${lost.join()} of one input alone`);
-    const written = `${[result, ...others].join(',')}->${terms[i]}`;
-    return c.opWith('Einsum', [dy, ...node.inputs.filter((_input, j) => j !== i)], { equation: written });
+    if (new Set(term).size < term.length) throw new RuleRefusal('it takes a diagonal');
+    const left = [result, ...others];
+    const kept = [...term].filter((letter) => left.join('').includes(letter)).join('');
+    const isWhole = others.length === 0 && kept === result;
+    const product = isWhole ? dy : c.opWith('Einsum', [dy, ...node.inputs.filter((_input, j) => j !== i)], { equation: `${left.join(',')}->${kept}` });
+    if (kept.length === term.length) return product;
+    // What was summed of one input alone is repeated.
+    const summed = [...term].flatMap((letter, axis) => (kept.includes(letter) ? [] : [axis]));
+    return c.op('Expand', c.op('Unsqueeze', product, c.int64(...summed)), c.shapeOf(x));
   });
 };
 

@@ -67,7 +67,10 @@ const winner = extreme((c, hits, { axes }, node) => {
 const axisOf = (c: RuleContext, node: GraphNode): number => positive(attributeInt(node, 'axis', -1), c.rank(node.outputs[0] ?? ''));
 
 const softmax: Rule = (c, node, dy) => {
-  const [y = ''] = node.outputs;
+  const [output = ''] = node.outputs;
+  // A row of −∞ alone has no softmax; graphs replace it afterwards, and what they replaced takes no gradient.
+  const isMended = c.isReadBy(output, ['IsNaN', 'Where']);
+  const y = isMended ? c.op('Where', c.op('IsNaN', output), c.scalar(0), output) : output;
   const product = c.op('Mul', dy, y);
   return [c.op('Sub', product, c.op('Mul', y, c.sum(product, [axisOf(c, node)], true)))]; // y (dy − Σ y dy)
 };
@@ -86,11 +89,25 @@ const cumSum: Rule = (c, node, dy) => {
 const signOf = (c: RuleContext, x: string, dy: string): string =>
   c.op('Sub', c.only(c.op('Greater', x, c.scalar(0)), dy), c.only(c.op('Less', x, c.scalar(0)), dy));
 
+/** y/x; where one element is 0, the product of the others, which is 0 for all others; where more are, 0. */
+const product: Rule = (c, node, dy) =>
+  reduction((_, { x, y, dy: gradient }) => {
+    const axes = node.inputs[1] ? [node.inputs[1]] : [];
+    const over = (op: string, value: string): string =>
+      c.opWith(op, [value, ...axes], { keepdims: 1, noop_with_empty_axes: attributeInt(node, 'noop_with_empty_axes', 0) });
+    const isZero = c.op('Equal', x, c.scalar(0));
+    const safe = c.op('Where', isZero, c.scalar(1), x);
+    const isOnly = c.op('Equal', over('ReduceSum', c.indicator(isZero)), c.scalar(1));
+    const others = c.only(isOnly, over('ReduceProd', safe));
+    return c.op('Mul', gradient, c.op('Where', isZero, others, c.op('Div', y, safe)));
+  })(c, node, dy, [dy]);
+
 export const reductionRules = {
   ReduceSum: reduction(spread),
   ReduceMean: mean,
   ReduceMax: winner,
   ReduceMin: winner,
+  ReduceProd: product,
   ReduceSumSquare: reduction((c, { x, dy }) => c.op('Mul', c.op('Mul', x, c.scalar(2)), dy)), // 2x
   ReduceL1: reduction((c, at) => signOf(c, at.x, spread(c, at))), // sign x
   ReduceL2: reduction((c, { x, y, dy }) => c.op('Mul', c.op('Div', x, y), dy)), // x/y

@@ -1,29 +1,38 @@
-// The fused operators that have an expansion into standard ops, and graphs in which they are written out.
-import { GraphBuilder } from '../builder.ts';
-import type { Graph, GraphNode, ShapeOf, Tensor } from '../graph.ts';
-import { valuesReadBy } from '../graph.ts';
-import { RuleRefusal } from '../rules/context.ts';
-import type { Emitter, Expansion, Expansions } from './microsoft.ts';
-import { Expander } from './microsoft.ts';
-import { activationExpansions } from './microsoftActivations.ts';
-import { attentionExpansions } from './microsoftAttention.ts';
-import { groupedAttentionExpansions } from './microsoftGroupedAttention.ts';
-import { normalisationExpansions, simplifiedLayerNormalization } from './microsoftNormalisation.ts';
-import { dequantizeLinear, quantisedExpansions } from './microsoftQuantised.ts';
-import { rotaryExpansions } from './microsoftRotary.ts';
+// The operators that have an expansion into simpler standard ones, and graphs in which they are written out.
+import { GraphBuilder } from './builder.ts';
+import { floatTensor } from './float16.ts';
+import type { Graph, GraphNode, ShapeOf, Tensor } from './graph.ts';
+import { valuesReadBy } from './graph.ts';
+import { RuleRefusal } from './rules/context.ts';
+import { valueTypes } from './types.ts';
+import type { Emitter, Expansion, Expansions } from './expand/expander.ts';
+import { Expander } from './expand/expander.ts';
+import { activationExpansions } from './expand/microsoftActivations.ts';
+import { attentionExpansions } from './expand/microsoftAttention.ts';
+import { groupedAttentionExpansions } from './expand/microsoftGroupedAttention.ts';
+import { normalisationExpansions, simplifiedLayerNormalization } from './expand/microsoftNormalisation.ts';
+import { dequantizeLinear, quantisedExpansions } from './expand/microsoftQuantised.ts';
+import { rotaryExpansions } from './expand/microsoftRotary.ts';
+import { standardAttentionExpansions } from './expand/standardAttention.ts';
+import { standardLossExpansions } from './expand/standardLosses.ts';
+import { standardNormalisationExpansions } from './expand/standardNormalisation.ts';
 
 const ofMicrosoft: Expansions = {
   ...normalisationExpansions, ...activationExpansions, ...rotaryExpansions,
-  ...attentionExpansions, ...groupedAttentionExpansions, ...quantisedExpansions,
+  ...attentionExpansions, ...groupedAttentionExpansions, ...quantisedExpansions, DequantizeLinear: dequantizeLinear,
 };
 
 /** ONNX Runtime registers SimplifiedLayerNormalization in the default domain. */
-const ofOnnx: Expansions = { SimplifiedLayerNormalization: simplifiedLayerNormalization, DequantizeLinear: dequantizeLinear };
+const ofOnnx: Expansions = {
+  ...standardAttentionExpansions, ...standardNormalisationExpansions, ...standardLossExpansions,
+  SimplifiedLayerNormalization: simplifiedLayerNormalization, DequantizeLinear: dequantizeLinear,
+};
 
-const tables: Readonly<Record<string, Expansions>> = { 'com.microsoft': ofMicrosoft, '': ofOnnx };
+/** By domain ('' is ONNX's own) and operator. */
+export const expansions: Readonly<Record<string, Expansions>> = { 'com.microsoft': ofMicrosoft, '': ofOnnx };
 
-/** The expansion of a fused operator; undefined for others, and for operators that are not differentiated. */
-export const fusedExpansion = ({ domain, op }: GraphNode): Expansion | undefined => tables[domain]?.[op];
+/** The expansion of an operator; undefined for those that have a rule, and those that are not differentiated. */
+export const fusedExpansion = ({ domain, op }: GraphNode): Expansion | undefined => expansions[domain]?.[op];
 
 /** Adds to the builder; the same constant once. */
 function emitterTo(b: GraphBuilder): Emitter {
@@ -35,7 +44,7 @@ function emitterTo(b: GraphBuilder): Emitter {
   };
   return {
     opWith: (op, inputs, attributes) => b.node(op, inputs, attributes),
-    scalar: (value) => constant(`scalar/${value}`, { type: 'float32', dims: [], data: Float32Array.of(value) }),
+    scalar: (value, type) => constant(`scalar/${type}/${value}`, floatTensor(type, [], [value])),
     int64: (...values) => constant(`int64/${values.join()}`, { type: 'int64', dims: [values.length], data: BigInt64Array.from(values, BigInt) }),
   };
 }
@@ -53,14 +62,14 @@ export interface WithoutFusedOptions {
  * @throws RuleRefusal where an operator is used in a way that its expansion does not cover
  */
 export function withoutFused(graph: Graph, shapes: ShapeOf, { isWanted = () => true, prefix = 'expanded/' }: WithoutFusedOptions = {}): Graph {
-  const { initializers } = graph;
   const b = new GraphBuilder({ ...graph, nodes: [] }, prefix);
   const emitter = emitterTo(b);
   const used = new Set([...graph.nodes.flatMap(valuesReadBy), ...graph.outputs.map(({ name }) => name)]);
-  const typeOf = (value: string): ReturnType<Expander['typeOf']> => initializers.get(value)?.type ?? graph.inputs.find(({ name }) => name === value)?.type;
+  const typeOf = valueTypes(graph);
+  const expander = ({ outputs }: GraphNode): Expander => new Expander(emitter, shapes, typeOf, typeOf(outputs.find((output) => output !== '') ?? ''));
   for (const node of graph.nodes) {
     const expansion = isWanted(node) ? fusedExpansion(node) : undefined;
-    if (expansion) named(node, () => { name(b, node, expansion(new Expander(emitter, shapes, typeOf), node), used); });
+    if (expansion) named(node, () => { name(b, node, expansion(expander(node), node), used); });
     else b.nodeWithOutputs(node.op, node.inputs, node.outputs, node.attributes, node.domain);
   }
   return b.build();

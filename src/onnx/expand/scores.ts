@@ -1,6 +1,6 @@
 // Scaled dot-product attention, with the masks and the variants of softmax that com.microsoft's attention operators share.
 import { RuleRefusal } from '../rules/context.ts';
-import type { Expander } from './microsoft.ts';
+import type { Expander } from './expander.ts';
 
 /** Where `keep` is false, the score is replaced by `fill`, or lowered by it. */
 export interface ScoreMask {

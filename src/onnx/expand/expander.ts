@@ -1,7 +1,10 @@
 // What the expansions of com.microsoft's fused operators build with: short names for ops, sizes and parts of values.
-import type { Attribute, GraphNode, ShapeOf, StoredType, TensorType } from '../graph.ts';
+import type { FloatType } from '../float16.ts';
+import { isFloatType } from '../float16.ts';
+import type { Attribute, GraphNode, ShapeOf } from '../graph.ts';
 import { dataTypes, typeCode } from '../graph.ts';
 import { range } from '../rules/context.ts';
+import type { ElementType, TypeOf } from '../types.ts';
 
 /** Computes what the node computes, in standard ops: a value for each output, null for those that take no gradient. */
 export type Expansion = (c: Expander, node: GraphNode) => readonly (string | null)[];
@@ -11,14 +14,11 @@ export type Expansions = Readonly<Record<string, Expansion>>;
 /** Adds nodes and constants to a graph. */
 export interface Emitter {
   opWith(op: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>>): string;
-  /** A constant of the type that the gradient is computed in. */
-  scalar(value: number): string;
+  /** A constant of a float type. */
+  scalar(value: number, type: FloatType): string;
   /** A constant int64 list. */
   int64(...values: readonly number[]): string;
 }
-
-/** The type of a constant or an input of the graph; undefined for values that it computes. */
-export type TypeOf = (value: string) => TensorType | StoredType | undefined;
 
 export class Expander {
   constructor(
@@ -26,6 +26,8 @@ export class Expander {
     /** The shapes of the node's own inputs. */
     readonly shapes: ShapeOf,
     readonly typeOf: TypeOf,
+    /** Of the constants that an expansion makes; its node's. */
+    private type: ElementType = 'float32',
   ) {}
 
   op(op: string, ...inputs: readonly string[]): string {
@@ -36,8 +38,28 @@ export class Expander {
     return this.emitter.opWith(op, inputs, attributes);
   }
 
+  /** A constant of the node's type. */
   scalar(value: number): string {
-    return this.emitter.scalar(value);
+    const { type } = this;
+    if (isFloatType(type)) return this.emitter.scalar(value, type);
+    return this.opWith('Cast', [this.emitter.scalar(value, 'float32')], { to: typeCode(type) });
+  }
+
+  /**
+   * What `compute` gives for values cast to at least float32, cast back but for the results that are `kept`: sums of
+   * squares overflow float16.
+   */
+  widened<T extends Readonly<Record<string, string>>>(values: readonly string[], compute: (...wide: readonly string[]) => T, kept: readonly string[] = []): T {
+    const { type } = this;
+    if (type !== 'float16' && type !== 'bfloat16') return compute(...values);
+    const cast = (value: string, to: number): string => (value === '' ? '' : this.opWith('Cast', [value], { to }));
+    this.type = 'float32';
+    try {
+      const results = Object.entries(compute(...values.map((value) => cast(value, dataTypes.float32))));
+      return Object.fromEntries(results.map(([name, value]) => [name, kept.includes(name) ? value : cast(value, typeCode(type))])) as T;
+    } finally {
+      this.type = type;
+    }
   }
 
   int64(...values: readonly number[]): string {
