@@ -21,15 +21,16 @@ import { lossCurve } from '../../scripts/train-models/lossCurve.ts';
 import type { TrainingRecord } from '../../scripts/train-models/tinyCodeModel.ts';
 import type { ModelFolder } from '../../src/lm/folder.ts';
 import { openModelFolder } from '../../src/lm/folder.ts';
-import { logSoftmax } from '../../src/lm/sampling.ts';
 import { findSites } from '../../src/lm/sites.ts';
 import { differentiate, gradientName } from '../../src/onnx/differentiate.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
 import { openModelFile } from '../../src/onnx/file.ts';
+import { toFloat64 } from '../../src/onnx/float64.ts';
 import type { Graph, Tensor } from '../../src/onnx/graph.ts';
 import { measureShapes } from '../../src/onnx/shapes.ts';
 import type { HostTensor } from '../../src/runtime/protocol.ts';
 import { Random } from '../../src/shared/random.ts';
+import { logSoftmax } from '../../src/shared/sampling.ts';
 import { execute, sharedHost } from '../support/host.ts';
 
 const location = fileURLToPath(new URL('../../models/tiny-vision', import.meta.url));
@@ -62,31 +63,38 @@ describe('the training graph of tiny-vision', () => {
     alone.forEach((loss, i) => assert.ok(Math.abs(loss - (together[i] ?? Number.NaN)) < 1e-4));
   });
 
-  it('has gradients that agree with differences of the loss along a direction', async () => {
-    const feeds = sampleFeeds(encoding).map((one) => ({ ...one, [FLAT]: vector(smallWeights) })) as unknown as [Record<string, Tensor>, Record<string, Tensor>];
-    const shapes = await measureShapes(graph, feeds, execute);
+  it('has gradients that agree with differences of the loss along a direction, in float64', async () => {
+    const wide = toFloat64(graph);
+    const [first, second] = sampleFeeds(encoding).map((feeds) => widened({ ...feeds, [FLAT]: vector(smallWeights) }));
+    assert.ok(first && second);
+    const shapes = await measureShapes(wide, [first, second], execute);
     const parts = allShapes(small).map(({ name }) => name);
-    const gradients = await execute(encodeGraph(differentiate(graph, { loss: 'loss', withRespectTo: parts, shapes })), feeds[0]);
+    const gradients = await execute(encodeGraph(differentiate(wide, { loss: 'loss', withRespectTo: parts, shapes })), first);
+    const session = await sharedHost().createSession(encodeGraph(wide), { provider: 'cpu', optimization: 'disabled' });
     const random = new Random(4);
     let at = 0;
     for (const part of parts) {
-      const gradient = gradients[gradientName(part)]?.data as Float32Array;
+      const gradient = gradients[gradientName(part)]?.data as Float64Array;
       const direction = gradient.map(() => random.normal());
       const slope = gradient.reduce((sum, value, i) => sum + value * (direction[i] ?? 0), 0);
-      const size = 3e-3 / Math.max(1, Math.sqrt(gradient.length / 16));
-      const moved = async (sign: number): Promise<number> => {
-        const theta = Float32Array.from(smallWeights);
-        direction.forEach((value, i) => (theta[at + i] = (theta[at + i] ?? 0) + sign * size * value));
-        return Number((await execute(encodeGraph(graph), { ...feeds[0], [FLAT]: vector(theta) } as Record<string, Tensor>))['loss']?.data[0]);
+      const moved = async (size: number): Promise<number> => {
+        const theta = Float64Array.from(smallWeights);
+        direction.forEach((value, i) => (theta[at + i] = (theta[at + i] ?? 0) + size * value));
+        return Number((await session.run({ ...first, [FLAT]: { type: 'float64', dims: [theta.length], data: theta } }))['loss']?.data[0]);
       };
-      const difference = ((await moved(1)) - (await moved(-1))) / (2 * size);
-      // float32 differences: the loss has about seven digits.
-      assert.ok(Math.abs(difference - slope) < 0.03 * Math.abs(slope) + 2e-4, `${part}: ${slope} and ${difference}`);
+      const difference = ((await moved(STEP)) - (await moved(-STEP))) / (2 * STEP);
+      assert.ok(Math.abs(difference - slope) < 1e-6 * Math.max(1e-2, Math.abs(slope)), `${part}: ${slope} and ${difference}`);
       at += gradient.length;
     }
+    await session.release();
     assert.equal(at, parameterCount(allShapes(small)));
   });
 });
+
+const STEP = 1e-5;
+
+const widened = (feeds: Readonly<Record<string, HostTensor>>): Record<string, Tensor> =>
+  Object.fromEntries(Object.entries(feeds).map(([name, { type, dims, data }]) => [name, (type === 'float32' ? { type: 'float64', dims, data: Float64Array.from(data as Float32Array) } : { type, dims, data }) as Tensor]));
 
 describe('the folder of tiny-vision', () => {
   let folder: ModelFolder;

@@ -37,7 +37,7 @@ export class VisionModel {
     const tokenizer = readTokenizer({ tokenizer: json(files.tokenizer), config: json(files.config) });
     if (!tokenizer.ok) throw new RangeError(tokenizer.fault.message);
     const options = { provider: 'cpu', threads: 1 } as const;
-    const opened = await openDecoder(host, { model: { path: folder.variant.path }, embedding: { path: vision.embedTokens }, options });
+    const opened = await openDecoder(host, { graph: folder.file.graph, source: { path: folder.variant.path }, embedding: { path: vision.embedTokens }, options });
     if (!opened.ok) throw new RangeError(opened.fault.message);
     const [embedding, encoder] = [await host.createSession({ path: vision.embedTokens }, options), await host.createSession({ path: vision.visionEncoder }, options)];
     return new VisionModel(tokenizer.value, tokens.image, tokens.eos, opened.decoder, embedding, encoder);
@@ -47,7 +47,7 @@ export class VisionModel {
   async nextLogits(prompts: readonly ImagePrompt[]): Promise<readonly Float32Array[]> {
     return this.inBatches(prompts, async (batch) => {
       const { ids, embeds } = await this.embedded(batch);
-      const { data } = await this.decoder.run({ ids, past: 0, feeds: { inputs_embeds: embeds }, positions: [-1] });
+      const { logits: { data } } = await this.decoder.run({ ids, past: 0, feeds: { inputs_embeds: embeds }, positions: [-1] });
       const width = data.length / batch.length;
       return batch.map((_, i) => data.slice(i * width, (i + 1) * width));
     });
@@ -61,7 +61,7 @@ export class VisionModel {
       let cache: number | null = null;
       for (let past = 0, step = 0; step < maxTokens; step++) {
         const to = this.decoder.host.newCache();
-        const { data } = await this.decoder.run({ ids, past, cache: { from: cache, to }, positions: [-1], ...(embeds ? { feeds: { inputs_embeds: embeds } } : {}) });
+        const { logits: { data } } = await this.decoder.run({ ids, past, cache: { from: cache, to }, positions: [-1], ...(embeds ? { feeds: { inputs_embeds: embeds } } : {}) });
         if (cache !== null) await this.decoder.host.forgetCaches([cache]);
         [cache, past, embeds] = [to, past + (ids[0]?.length ?? 0), null];
         ids = chosen(data, batch.length).map((id) => [id]);
