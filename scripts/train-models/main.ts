@@ -5,8 +5,9 @@ import { parseArgs } from 'node:util';
 import type { MakeOptions } from './makeOptions.ts';
 import { rootPath, startModelHost } from './modelHost.ts';
 import { makeTinyCode } from './tinyCodeModel.ts';
+import { makeTinyVision } from './vision/command.ts';
 
-const models: Readonly<Record<string, (options: MakeOptions) => Promise<void>>> = { 'tiny-code': makeTinyCode };
+const models: Readonly<Record<string, (options: MakeOptions) => Promise<void>>> = { 'tiny-code': makeTinyCode, 'tiny-vision': makeTinyVision };
 
 const usage = `npm run train:models -- [--model NAME] [--steps N] [--threads N] [--items N] [--out FOLDER] [--anew] [--evaluate]
 

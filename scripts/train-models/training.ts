@@ -24,6 +24,8 @@ export interface Batch {
 export interface Schedule {
   readonly steps: number;
   readonly warmup: number;
+  /** The step from which the rate falls; default: from the end of the warm-up. */
+  readonly fallFrom?: number;
   readonly peak: number;
   /** The last rate, as a share of the peak. */
   readonly floor: number;
@@ -73,10 +75,10 @@ const CHUNK = 10;
 const POINT_STEPS = 50;
 const CHECKPOINT_SECONDS = 120;
 
-/** Linear to the peak, then half a cosine down to the floor. */
-export function learningRate(step: number, { steps, warmup, peak, floor }: Schedule): number {
+/** Linear to the peak, there until it falls, then half a cosine down to the floor. */
+export function learningRate(step: number, { steps, warmup, fallFrom = warmup, peak, floor }: Schedule): number {
   if (step < warmup) return (peak * (step + 1)) / warmup;
-  const share = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));
+  const share = Math.min(1, Math.max(0, step - fallFrom) / Math.max(1, steps - fallFrom));
   return peak * (floor + (1 - floor) * 0.5 * (1 + Math.cos(Math.PI * share)));
 }
 
