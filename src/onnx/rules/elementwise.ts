@@ -2,7 +2,7 @@
 import { dataTypes } from '../graph.ts';
 import type { GraphNode } from '../graph.ts';
 import type { Rule, RuleContext, Rules } from './context.ts';
-import { attributeFloat, attributeInt, ELSEWHERE, RuleRefusal } from './context.ts';
+import { attributeInt, ELSEWHERE } from './context.ts';
 
 export type Derivative = (c: RuleContext, at: { x: string; y: string; dy: string; node: GraphNode }) => string;
 
