@@ -1,6 +1,7 @@
 // Continues a text with the model that is asked for, and tells the text as it comes.
 import { generate } from './generate.ts';
-import type { OpenModel, OpenModels } from './openModels.ts';
+import type { LanguageModel } from './languageModel.ts';
+import type { OpenModels } from './openModels.ts';
 import { fittingPrompt } from './prompt.ts';
 import { LanguageModelError } from './session.ts';
 import type { CompletionEvent, CompletionRequest, CompletionResult } from './workerCalls.ts';
@@ -13,7 +14,7 @@ export async function complete(models: OpenModels, request: CompletionRequest, c
   const { tell } = context;
   try {
     const opened = await models.model(request.model, request, { onOpening: () => tell({ type: 'opening' }), onHost: (pid) => tell({ type: 'host', pid }) });
-    return opened.ok ? await continued(opened.model, request, context) : opened;
+    return opened.ok ? await continued(opened.model, request, context) : { ok: false, message: opened.problem.message };
   } catch (error) {
     if (error instanceof LanguageModelError || error instanceof HostDiedError) return { ok: false, message: error.message };
     if (error instanceof RuntimeError) return { ok: false, message: `The model cannot be run: ${error.message}` };
@@ -21,7 +22,7 @@ export async function complete(models: OpenModels, request: CompletionRequest, c
   }
 }
 
-async function continued({ folder, tokenizer, decoder }: OpenModel, request: CompletionRequest, { token, tell }: CallContext<CompletionEvent>): Promise<CompletionResult> {
+async function continued({ folder, tokenizer, decoder }: LanguageModel, request: CompletionRequest, { token, tell }: CallContext<CompletionEvent>): Promise<CompletionResult> {
   const { maxTokens, sampling, seed, text } = request;
   const asMessage = request.asMessage && tokenizer.renderChat([{ role: 'user', content: text }]).ok;
   const prompt = fittingPrompt(tokenizer, text, { asMessage, context: folder.sizes.context, wanted: maxTokens });

@@ -1,17 +1,16 @@
 // What a language model is and can do, as its files say it: for a page, or a list.
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
-import { readJson } from './config.ts';
 import type { ModelFolder } from './folder.ts';
 import type { ModelInterface } from './interface.ts';
+import { folderTokenizer } from './languageModel.ts';
 import { countParameters } from './parameters.ts';
 import type { Site, SitesResult } from './sites.ts';
 import { findSites } from './sites.ts';
 import type { Tokenizer } from './tokenizer.ts';
-import { readTokenizer } from './tokenizer.ts';
 import type { Checked } from './tokenizerFile.ts';
 import { nodesOnPath } from '../onnx/differentiate.ts';
-import { fusedExpansion } from '../onnx/expand/microsoftOperators.ts';
+import { fusedExpansion } from '../onnx/expand.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { rules } from '../onnx/rules.ts';
 import { OpsetError, upgradeOpset } from '../onnx/upgrade.ts';
@@ -19,21 +18,12 @@ import type { Ability, ModelFacts, SiteRow, SizedFile } from '../shared/modelMes
 
 const abilityOf = (works: boolean, why: string): Ability => ({ works, why });
 
-/** @throws ConfigFault for JSON that cannot be read */
-export function tokenizerOf({ tokenizer }: ModelFolder): Checked<Tokenizer> {
-  const chatTemplate = tokenizer.chatTemplate === null ? undefined : readFileSync(tokenizer.chatTemplate, 'utf8');
-  return readTokenizer({ tokenizer: readTokenizerFile(tokenizer.tokenizer), config: tokenizer.config === null ? {} : readJson(tokenizer.config), chatTemplate });
-}
-
-/** Vocabularies make it larger than configurations are. */
-const readTokenizerFile = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8')) as unknown;
-
-/** Reads the graph's nodes and the folder's JSON files; nothing is loaded into the runtime. */
-export function factsOf(folder: ModelFolder): ModelFacts {
+/** Reads the graph's nodes and the folder's JSON files; nothing is loaded into the runtime. `budget`: bytes that open models may take. */
+export function factsOf(folder: ModelFolder, budget: number): ModelFacts {
   const { sizes, file, io, variant } = folder;
   const { total, types } = countParameters(file.graph);
   const found = findSites(file.graph);
-  const tokenizer = readable(() => tokenizerOf(folder));
+  const tokenizer = folderTokenizer(folder);
   const cachePerToken = cacheBytes(io, 1) - cacheBytes(io, 0);
   return {
     path: folder.path, name: folder.name, family: folder.family, layout: folder.layout,
@@ -48,17 +38,8 @@ export function factsOf(folder: ModelFolder): ModelFacts {
     images: imageAbility(folder),
     chat: chatAbility(tokenizer),
     tokenizer: tokenizer.ok ? abilityOf(true, 'Every token keeps its place in the text.') : abilityOf(false, tokenizer.fault.message),
-    memory: { weights: variant.bytes, cachePerToken, cache: sizes.context === null ? null : cacheBytes(io, sizes.context) },
+    memory: { weights: variant.bytes, cachePerToken, cache: sizes.context === null ? null : cacheBytes(io, sizes.context), budget },
   };
-}
-
-/** A tokenizer whose file cannot even be parsed, as a fault. */
-function readable(read: () => Checked<Tokenizer>): Checked<Tokenizer> {
-  try {
-    return read();
-  } catch (error) {
-    return { ok: false, fault: { code: 'badTokenizer', message: error instanceof Error ? error.message : String(error) } };
-  }
 }
 
 const siteRow = ({ name, node, op, shape, type }: Site): SiteRow => ({ name, node, op, shape: `[${shape.join(', ')}]`, type: type ?? 'unknown' });

@@ -175,14 +175,14 @@ describe('language models', () => {
     const { models, modelPage } = await withModel(this);
     await vscode.commands.executeCommand(commands.showModel);
     const state = await within(20_000, 'the page', () => (modelPage.state.status === 'shown' && modelPage.state.provider ? modelPage.state : undefined));
-    const { facts, provider, inUse, budget } = state;
+    const { facts, provider, inUse } = state;
     assert.ok(inUse);
     assert.equal(facts.path, models.choice.current?.path);
     const layers = facts.layers ?? 0;
     assert.ok(layers > 0);
     assert.deepEqual(facts.sites.filter(({ name }) => /^layers\.\d+\.resid_post$/u.test(name)).length, layers);
     assert.ok(facts.gradients.works, facts.gradients.why);
-    assert.ok(facts.memory.weights > 0 && facts.memory.weights < budget);
+    assert.ok(facts.memory.weights > 0 && facts.memory.weights < facts.memory.budget);
     assert.ok(provider?.rows.some(({ provider: name, works }) => name === 'cpu' && works));
   });
 
