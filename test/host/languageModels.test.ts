@@ -157,6 +157,8 @@ describe('language models', () => {
   it('go on from the same token when the model host dies in the middle of a text', async function () {
     const extension = await withModel(this);
     const { models } = extension;
+    // Long enough that it is still going on when the host is killed.
+    await set(settings.maxTokens, 400);
     const undisturbed = await openAtEnd(prompt);
     await extension.completions.complete();
     const expected = undisturbed.document.getText();
