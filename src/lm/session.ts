@@ -1,6 +1,7 @@
 // A decoder in the model host: its inputs found by name from the model itself, its cache kept beside it.
 import { decodeModel } from '../onnx/decode.ts';
 import { openModelFile } from '../onnx/file.ts';
+import { runnableModel } from './runnableModel.ts';
 import type { GraphNode } from '../onnx/graph.ts';
 import type { ModelHost, ModelSource, Session } from '../runtime/client.ts';
 import type { CacheUse, HostTensor, SessionOptions, Slot, TensorType } from '../runtime/protocol.ts';
@@ -57,7 +58,7 @@ export interface DecoderModel {
 
 /** Opens a decoder. @throws RuntimeError where the runtime refuses the file. */
 export async function openDecoder(host: ModelHost, { model, embedding, options = {} }: DecoderModel): Promise<OpenedDecoder> {
-  const session = await host.createSession(model, options);
+  const session = await host.createSession(runnableModel(model), options);
   try {
     const embed = embedding ? await host.createSession(embedding, options) : null;
     const fault = faultOf(session, embed);
