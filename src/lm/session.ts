@@ -1,6 +1,7 @@
 // A decoder in the model host: passes over tokens or embeddings, with its cache kept beside it.
 import type { CacheSizes, ModelInterface, TokenPass } from './interface.ts';
 import { cacheCarry, emptyCache, integers, passFeeds, readInterface, stepInputs } from './interface.ts';
+import { runnableModel } from './runnableModel.ts';
 import type { Graph } from '../onnx/graph.ts';
 import type { Decoding, ModelHost, ModelSource, Session } from '../runtime/client.ts';
 import type { CacheUse, DecodedToken, HostTensor, SessionOptions } from '../runtime/protocol.ts';
@@ -77,7 +78,7 @@ export async function openDecoder(host: ModelHost, { graph, source, sizes, embed
   if (!read.ok) return { ok: false, fault: { code: 'noDecoder', message: `The model is no decoder: ${read.message}. Give a model exported for text generation.` } };
   if (!read.io.ids && !embedding) return { ok: false, fault: { code: 'noEmbedding', message: NO_EMBEDDING } };
   // The cache never has to leave the device.
-  const session = await host.createSession(source, { ...options, onDevice: read.io.cache.map(({ output }) => output) });
+  const session = await host.createSession(runnableModel(source), { ...options, onDevice: read.io.cache.map(({ output }) => output) });
   try {
     const embed = embedding && !read.io.ids ? await host.createSession(embedding, options) : null;
     return { ok: true, decoder: new Decoder(host, session, embed, read.io, graph) };

@@ -7,6 +7,7 @@ import { isFloatType } from './float16.ts';
 import type { Dimension, Graph, GraphNode, ShapeOf, TensorType } from './graph.ts';
 import { dataTypes, isComputable, valuesReadBy } from './graph.ts';
 import { blocksGradient, gradientInputs, rules } from './rules.ts';
+import { refusalReason } from './refusals.ts';
 import { ELSEWHERE, RuleContext, RuleRefusal } from './rules/context.ts';
 import type { ElementType, TypeOf } from './types.ts';
 import { valueTypes } from './types.ts';
@@ -46,14 +47,14 @@ export const gradientName = (value: string): string => `grad/${value}`;
 /**
  * The graph with one more output `grad/NAME` for each value differentiated by, of that value's shape: d loss / d value
  * (zeros where the loss does not depend on it). Only what lies between those values and the loss is differentiated.
- * Graphs of opset 13 to 17 come back as opset 18.
+ * Graphs of opset 7 to 17 come back as opset 18.
  * @throws NoGradientError
  */
 export function differentiate(original: Graph, options: DifferentiateOptions): Graph {
   const { loss, cotangent, withRespectTo, shapes, prefix = 'grad' } = options;
   const graph = upgradeOpset(original);
   const path = new Path(graph, loss, withRespectTo);
-  path.refuseUnknown();
+  path.refuseUnknown(hasRule);
   const builder = new GraphBuilder(graph, `${prefix}/`);
   const types = valueTypes(graph);
   const context = new RuleContext(builder, graph, shapes, types, floatType(types, loss), new Set([loss, ...withRespectTo]));
@@ -77,6 +78,14 @@ export const nodesOnPath = (graph: Graph, loss: string, withRespectTo: readonly 
 export function missingRules(graph: Graph, loss: string, withRespectTo: readonly string[]): readonly string[] {
   const unknown = new Path(graph, loss, withRespectTo).nodes.filter((node) => !hasRule(node));
   return [...new Set(unknown.map(fullName))];
+}
+
+/**
+ * Asks before anything runs whether there is a gradient. `isReplaced` are nodes that will be written out in others first.
+ * @throws NoGradientError
+ */
+export function refuseMissingRules(graph: Graph, loss: string, withRespectTo: readonly string[], isReplaced: (node: GraphNode) => boolean): void {
+  new Path(graph, loss, withRespectTo).refuseUnknown((node) => hasRule(node) || isReplaced(node));
 }
 
 function backward(context: RuleContext, path: Path, node: GraphNode): void {
@@ -149,8 +158,8 @@ class Path {
     this.active = active;
   }
 
-  refuseUnknown(): void {
-    for (const node of this.nodes) if (!hasRule(node)) throw this.refusal(node);
+  refuseUnknown(isCovered: (node: GraphNode) => boolean): void {
+    for (const node of this.nodes) if (!isCovered(node)) throw this.refusal(node, refusalReason(node));
   }
 
   refusal(node: GraphNode, reason?: string): NoGradientError {
