@@ -76,7 +76,8 @@ describe('the training graph of tiny-vision', () => {
     for (const part of parts) {
       const gradient = gradients[gradientName(part)]?.data as Float64Array;
       const drawn = gradient.map(() => random.normal());
-      const direction = drawn.map((value) => value / Math.hypot(...drawn));
+      const length = Math.hypot(...drawn);
+      const direction = drawn.map((value) => value / length);
       const slope = gradient.reduce((sum, value, i) => sum + value * (direction[i] ?? 0), 0);
       const moved = async (size: number): Promise<number> => {
         const theta = Float64Array.from(smallWeights);

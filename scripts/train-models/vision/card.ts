@@ -69,7 +69,7 @@ export function modelCard({ steps, tokens, minutes, threads, curve }: TrainingRe
 
 A vision-language model of ${parameters.toLocaleString('en')} parameters for demonstrations and tests: it captions 32 × 32 pixel images of coloured shapes, answers questions about them, and makes up objects that usually come along with what it sees. It was trained by GradLens' own gradient engine on images that a script draws. Figures measured on it say how a method works on it, and nothing about models that are used for real.
 
-All that is here, this text included, is written by \`npm run train:models -- --model tiny-vision\`; the numbers below are in \`training.json\` and \`held-out.json\`.
+All that is here, this text included, is written by \`npm run train:models -- --model tiny-vision --items ${figures.scenes}\`; the numbers below are in \`training.json\` and \`held-out.json\`.
 
 ## Use
 The prompt is the image and a text behind it, without a space: \`<image>Is there a red circle?\`, \`<image>${CAPTION_PROMPT}\`, \`<image>What colour is the star?\`, \`<image>What shape is the red object?\`, \`<image>How many objects are there?\`. Answers begin with a space: “ Yes.”, “ a red circle and a blue square.” Captions name objects in the order of the rainbow. One exchange to an image: the model has never seen a second. \`examples/\` holds held-out images with what is in them, boxes and patches included (\`scenes.json\`).
@@ -87,7 +87,7 @@ ${companions(figures.seen)}
 An image is trained on once, with a caption and five questions: for an object that is there, for one that is not, for the companion or any object, for a colour or a shape, and for the number of objects.
 
 ## Training
-${steps.toLocaleString('en')} steps of ${BATCH} images (${images.toLocaleString('en')} images, ${(tokens / 1e6).toFixed(2)} M answer tokens) with AdamW (peak learning rate ${schedule(steps).peak}, a cosine down to ${100 * schedule(steps).floor} %), ${threads === 1 ? 'one thread' : `${threads} threads`}, ${Math.round(minutes)} minutes on a machine with much other work. The loss is the mean −log p of the answers' tokens, nats.
+${steps.toLocaleString('en')} steps of ${BATCH} images (${images.toLocaleString('en')} images, ${(tokens / 1e6).toFixed(2)} M answer tokens) with AdamW (learning rate ${schedule(steps).peak}, from step ${(schedule(steps).fallFrom ?? 0).toLocaleString('en')} on a cosine down to ${100 * schedule(steps).floor} % of it), ${threads === 1 ? 'one thread' : `${threads} threads`}, ${Math.round(minutes)} minutes on a machine with much other work. The loss is the mean −log p of the answers' tokens, nats.
 
 ![Training loss by answer tokens](loss.svg)
 
