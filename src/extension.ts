@@ -7,10 +7,17 @@ import { ExampleTests } from './editor/exampleTests.ts';
 import { registerLanguage } from './editor/language/register.ts';
 import { registerLenses } from './editor/lenses.ts';
 import { registerModelExport } from './editor/modelExport.ts';
+import { Completion } from './editor/models/completion.ts';
+import { LanguageModels } from './editor/models/languageModels.ts';
+import { ModelDownloads } from './editor/models/modelDownload.ts';
+import { ModelPanel } from './editor/models/modelPanel.ts';
+import { registerModelPicker } from './editor/models/modelPicker.ts';
+import { ModelStatus } from './editor/models/modelStatus.ts';
 import { registerProviders } from './editor/providersCommand.ts';
 import { RepairFeature } from './editor/repairFeature.ts';
 import { registerRepl } from './editor/repl.ts';
 import { RunsPanel } from './editor/runsPanel.ts';
+import { registerSamples } from './editor/samplesCommand.ts';
 import { createServices } from './editor/services.ts';
 import { TransformerPanel } from './editor/transformerPanel.ts';
 
@@ -22,6 +29,11 @@ export interface GradLens {
   readonly drawings: DrawPanel;
   readonly runs: RunsPanel;
   readonly transformers: TransformerPanel;
+  readonly models: LanguageModels;
+  readonly completions: Completion;
+  readonly downloads: ModelDownloads;
+  readonly modelPage: ModelPanel;
+  readonly modelStatus: ModelStatus;
 }
 
 export function activate(context: vscode.ExtensionContext): GradLens {
@@ -32,7 +44,13 @@ export function activate(context: vscode.ExtensionContext): GradLens {
   const runs = new RunsPanel(services, repairs);
   const tests = new ExampleTests(services);
   const transformers = new TransformerPanel(services);
+  const models = new LanguageModels(services);
+  const completions = new Completion(services, models);
+  const downloads = new ModelDownloads(services, models);
+  const modelPage = new ModelPanel(services, models);
+  const modelStatus = new ModelStatus(models);
   context.subscriptions.push(checks, repairs, drawings, runs, tests, transformers);
+  context.subscriptions.push(models, completions, downloads, modelPage, modelStatus);
   context.subscriptions.push(
     registerLanguage(services),
     registerLenses(checks),
@@ -40,6 +58,8 @@ export function activate(context: vscode.ExtensionContext): GradLens {
     registerRepl(services, drawings),
     registerModelExport(services),
     registerProviders(services),
+    registerModelPicker(models),
+    registerSamples(services),
   );
-  return { checks, repairs, tests, drawings, runs, transformers };
+  return { checks, repairs, tests, drawings, runs, transformers, models, completions, downloads, modelPage, modelStatus };
 }

@@ -4,12 +4,13 @@ import type { ParsedArguments } from './usage.ts';
 import { UsageError } from './usage.ts';
 import type { Generation, GenerationEnd } from '../lm/generate.ts';
 import { generate } from '../lm/generate.ts';
-import type { ModelFiles } from '../lm/modelFiles.ts';
-import { openModelFiles } from '../lm/modelFiles.ts';
-import type { Sampling } from '../lm/sampling.ts';
-import { LanguageModelError, openDecoder } from '../lm/session.ts';
+import type { LanguageModel } from '../lm/languageModel.ts';
+import { openLanguageModel } from '../lm/languageModel.ts';
+import { LanguageModelError } from '../lm/session.ts';
+import type { Tokenizer } from '../lm/tokenizer.ts';
 import { ModelHost, RuntimeError } from '../runtime/client.ts';
 import { Random } from '../shared/random.ts';
+import type { Sampling } from '../shared/sampling.ts';
 
 const DEFAULT_TOKENS = 128;
 
@@ -21,30 +22,28 @@ export async function generateText(args: ParsedArguments, environment: Environme
   if (prompt === undefined) throw new UsageError('Which prompt? Give it with --prompt "TEXT".');
   const sampling = samplingOf(values);
   const [maxTokens, seed] = [number(values, 'max-tokens', DEFAULT_TOKENS, 0, Infinity, true), number(values, 'seed', 1, 0, 2 ** 32 - 1, true)];
-  const opened = openModelFiles(model);
-  if (!opened.ok) throw new UsageError(opened.message);
-  const { files } = opened;
-  const ids = promptIds(files, prompt, flags.has('chat'));
   const host = ModelHost.start({ hostPath: environment.hostPath });
   try {
-    const decoder = await openDecoder(host, { model: { path: files.model }, embedding: files.embedding === undefined ? undefined : { path: files.embedding } });
-    if (!decoder.ok) throw new UsageError(decoder.fault.message);
+    const opened = await openLanguageModel(host, model, { variant: values['variant'] });
+    if (!opened.ok) throw new UsageError(opened.problem.message);
+    const { decoder, tokenizer, folder } = opened.model;
+    const ids = promptIds(tokenizer, prompt, flags.has('chat'));
     const started = environment.now();
-    const options = { sampling, maxTokens, contextLength: files.contextLength, endIds: files.endIds, stop: args.lists['stop'] ?? [], cache: !flags.has('no-cache'), token: environment.token };
-    const generation = await generate({ decoder: decoder.decoder }, files.tokenizer, ids, options, new Random(seed), (_token, text) => {
+    const options = { sampling, maxTokens, contextLength: folder.sizes.context, endIds: folder.tokens.eos, stop: args.lists['stop'] ?? [], cache: !flags.has('no-cache'), token: environment.token };
+    const generation = await generate({ decoder }, tokenizer, ids, options, new Random(seed), (_token, text) => {
       if (!args.json) environment.terminal.out(text);
     });
-    return outcomeOf(generation, prompt, environment.now() - started);
+    return outcomeOf(generation, prompt, opened.model, environment.now() - started);
   } catch (error) {
     if (error instanceof LanguageModelError) throw new UsageError(error.message);
-    if (error instanceof RuntimeError) throw new UsageError(`${files.model} cannot be run: ${error.message}`);
+    if (error instanceof RuntimeError) throw new UsageError(`${model} cannot be run: ${error.message}`);
     throw error;
   } finally {
     host.dispose();
   }
 }
 
-function promptIds({ tokenizer }: ModelFiles, prompt: string, chat: boolean): readonly number[] {
+function promptIds(tokenizer: Tokenizer, prompt: string, chat: boolean): readonly number[] {
   if (!chat) return tokenizer.encode(prompt).ids;
   const rendered = tokenizer.renderChat([{ role: 'user', content: prompt }]);
   if (!rendered.ok) throw new UsageError(rendered.fault.message);
@@ -80,10 +79,10 @@ function endText(end: GenerationEnd, tokens: number): string {
   }
 }
 
-function outcomeOf({ prompt, tokens, text, end }: Generation, given: string, millis: number): Outcome {
+function outcomeOf({ prompt, tokens, text, end }: Generation, given: string, { folder, tokenizer }: LanguageModel, millis: number): Outcome {
   return {
     exitCode: 0,
-    json: { prompt: given, promptTokens: prompt, text, tokens, end, millis: Math.round(millis) },
+    json: { model: folder.path, variant: folder.variant.name, prompt: given, promptTokens: prompt, text, tokens: tokens.map((token) => ({ ...token, text: tokenizer.decode([token.id], true) })), end, millis: Math.round(millis) },
     lines: ['', `[${endText(end, tokens.length)}]`],
   };
 }

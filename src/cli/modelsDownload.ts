@@ -5,8 +5,9 @@ import type { Terminal } from './terminal.ts';
 import type { ParsedArguments } from './usage.ts';
 import { UsageError } from './usage.ts';
 import type { Download, DownloadPlan, DownloadProgress } from '../lm/download.ts';
-import { downloadModel, modelsFolder } from '../lm/download.ts';
+import { downloadModel } from '../lm/download.ts';
 import type { DownloadProblem, DownloadProblemCode } from '../lm/hub/problem.ts';
+import { folderOfRepository, modelsFolder } from '../lm/modelsFolder.ts';
 import { sizeText } from '../shared/sizeText.ts';
 
 /** The machine or the network failed: another try may succeed. Other problems lie in what was asked for. */
@@ -18,7 +19,7 @@ export async function modelsDownload({ positionals, values }: ParsedArguments, {
   if (repo === undefined) throw new UsageError('Which model? Give its repository as owner/name, for example: gradlens models download onnx-community/SmolLM2-135M-ONNX --variant q4');
   if (more.length > 0) throw new UsageError(`One model at a time: “${more[0] ?? ''}” is too many.`);
   const { revision, variant, to } = values;
-  const folder = path.resolve(to ?? path.join(modelsFolder(), ...repo.split('/').filter((part) => part !== '..')));
+  const folder = path.resolve(to ?? folderOfRepository(modelsFolder(), repo));
   const line = new ProgressLine(terminal, now);
   const result = await downloadModel(repo, {
     folder,

@@ -76,6 +76,7 @@ export const commands = {
     options: {
       model: { value: 'FOLDER', purpose: 'the model\'s folder (config.json, tokenizer.json, onnx/model.onnx), or an .onnx file in it' },
       prompt: { value: 'TEXT', purpose: 'the text to go on from' },
+      variant: { value: 'VARIANT', purpose: 'fp32, fp16, q4, q4f16, int8, …; default: the most exact of the folder that runs here' },
       'max-tokens': { value: 'NUMBER', purpose: 'at most so many new tokens; default 128' },
       temperature: { value: 'NUMBER', purpose: '0 (default): always the likeliest token; 1: as the model has it' },
       'top-k': { value: 'NUMBER', purpose: 'draws from this many likeliest tokens; 0 (default): all' },

@@ -2,7 +2,9 @@
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { RunStore } from './runStore.ts';
+import type { LanguageModelCalls } from '../lm/workerCalls.ts';
 import { RemoteWorker } from '../repair/remote.ts';
+import { RemoteCalls } from '../runtime/calls.ts';
 
 export interface Services {
   readonly log: vscode.LogOutputChannel;
@@ -12,6 +14,8 @@ export interface Services {
   readonly repairer: RemoteWorker;
   /** A process of one's own; dispose it. */
   startWorker(name: string): RemoteWorker;
+  /** A process for language models of one's own; dispose it. */
+  startLanguageModels(name: string): RemoteCalls<LanguageModelCalls>;
   readonly hostPath: string;
   readonly extensionUri: vscode.Uri;
   readonly state: vscode.Memento;
@@ -28,6 +32,7 @@ export function createServices(context: vscode.ExtensionContext): Services {
     checker: worker('checker'),
     repairer: worker('repairer'),
     startWorker: worker,
+    startLanguageModels: (name) => new RemoteCalls<LanguageModelCalls>({ path: path.join(dist, 'lm.cjs'), log: (line) => log.warn(`${name}: ${line}`) }),
     hostPath: path.join(dist, 'host.cjs'),
     extensionUri: context.extensionUri,
     state: context.workspaceState,

@@ -4,6 +4,8 @@ import path from 'node:path';
 import * as v from 'valibot';
 
 const MAX_JSON_BYTES = 16 * 2 ** 20;
+/** Of tokenizers, whose vocabularies make them larger: Gemma's has 33 MB. */
+export const MAX_TOKENIZER_BYTES = 256 * 2 ** 20;
 
 /** A file of the folder that cannot be used. The message says which, and why. */
 export class ConfigFault extends Error {
@@ -95,10 +97,10 @@ function read<T extends v.GenericSchema>(folder: string, name: string, schema: T
 }
 
 /** A JSON file's value, or null where there is no such file. @throws ConfigFault */
-export function readJson(file: string): unknown {
+export function readJson(file: string, mostBytes = MAX_JSON_BYTES): unknown {
   const stat = statSync(file, { throwIfNoEntry: false });
   if (!stat) return null;
-  if (!stat.isFile() || stat.size > MAX_JSON_BYTES) throw new ConfigFault(`${file} is no JSON file of a model: it is ${stat.isFile() ? 'too large' : 'not a file'}.`);
+  if (!stat.isFile() || stat.size > mostBytes) throw new ConfigFault(`${file} is no JSON file of a model: it is ${stat.isFile() ? 'too large' : 'not a file'}.`);
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as unknown;
   } catch (error) {

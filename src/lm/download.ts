@@ -1,6 +1,5 @@
 // Downloads a language model from the Hub into a folder that the user can see and delete.
 import { mkdir, realpath, statfs } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import type { HubSettings } from './hub/connection.ts';
 import { HubConnection, hubSettings } from './hub/connection.ts';
@@ -70,11 +69,6 @@ export interface Download extends DownloadedModel {
 }
 
 export type DownloadResult = { readonly ok: true; readonly download: Download } | { readonly ok: false; readonly problem: DownloadProblem };
-
-/** Where downloads go by default: GRADLENS_MODELS, or `.gradlens/models` in the home folder. */
-export function modelsFolder(environment: Readonly<Record<string, string | undefined>> = process.env): string {
-  return path.resolve(environment['GRADLENS_MODELS']?.trim() || path.join(homedir(), '.gradlens', 'models'));
-}
 
 /**
  * Downloads one variant of a model: its graph with its external data, or all parts of a vision-language model, and the

@@ -63,13 +63,14 @@ export function writeSite(graph: Graph, site: Site, { preserveNorm = false }: Wr
   return draft.graph();
 }
 
-function inTypeOf(site: Site, emit: Emit, value: string): string {
+/** A float32 change in the type that a site has. */
+export function inTypeOf(site: Site, emit: Emit, value: string): string {
   if (site.type === undefined) throw new RangeError(`the element type of ${site.name} is not known`);
   return site.type === 'float32' ? value : emit('Cast', [value], { to: typeCode(site.type) });
 }
 
 /** (h + δ) ‖h‖ / ‖h + δ‖ − h, in float32; 0 where δ is. */
-function rescaled(draft: GraphDraft, emit: Emit, value: string, delta: string, { type }: Site): string {
+export function rescaled(draft: GraphDraft, emit: Emit, value: string, delta: string, { type }: Site): string {
   const h = type === 'float32' ? value : emit('Cast', [value], { to: typeCode('float32') });
   const moved = emit('Add', [h, delta]);
   const norm = (of: string): string => draft.reduceLast(emit, 'ReduceL2', of);

@@ -26,6 +26,7 @@ export interface TokenizerFiles {
   readonly chatTemplate: string | null;
 }
 
+/** The graphs of a vision-language model beside its decoder, in the decoder's variant where they have it. */
 export interface VisionParts {
   readonly visionEncoder: string;
   readonly embedTokens: string;
@@ -50,6 +51,8 @@ export interface ModelFolder {
   /** generation_config.json as it is. */
   readonly generation: Readonly<Record<string, unknown>>;
   readonly vision: VisionParts | null;
+  /** `embed_tokens`, where the decoder takes embeddings; in the decoder's variant where there is one. */
+  readonly embedding: string | null;
 }
 
 export type FolderProblemCode = 'no-folder' | 'no-model' | 'no-config' | 'no-tokenizer' | 'no-variant' | 'bad-config' | 'bad-model' | 'unknown-interface';
@@ -96,8 +99,8 @@ function open(location: string, wanted: string | undefined): ModelFolder {
   const read = readInterface(opened.file.graph, { keyValueHeads: keyValueHeads ?? undefined, headSize: headSize ?? undefined });
   if (!read.ok) throw new Refusal('unknown-interface', `${variant.path} cannot be used as a language model: ${read.message}.`);
   const { layout, family, tokens, generation } = config;
-  const vision = visionOf(folder, graphs);
-  return { path: folder, name: path.basename(folder), layout, family, tokens, generation, tokenizer, variants: graphs.decoder, variant, file: opened.file, io: read.io, sizes: sizesOf(config.sizes, read.io), vision };
+  const [vision, embedding] = [visionOf(folder, graphs, variant.name), partFor(graphs.embedding, variant.name)?.path ?? null];
+  return { path: folder, name: path.basename(folder), layout, family, tokens, generation, tokenizer, variants: graphs.decoder, variant, file: opened.file, io: read.io, sizes: sizesOf(config.sizes, read.io), vision, embedding };
 }
 
 /** The model's own inputs overrule what the config states. */
@@ -176,6 +179,7 @@ function bytesOf(file: string): number {
   return own.reduce((sum, name) => sum + (statSync(path.join(path.dirname(file), name), { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
+/** The most exact first. */
 const preferred = ['default', 'fp16', 'q4f16', 'q4', 'int8', 'quantized', 'uint8', 'bnb4'];
 
 function chosen(variants: readonly ModelVariant[], folder: string, file: string | undefined, wanted: string | undefined): ModelVariant {
@@ -188,6 +192,12 @@ function chosen(variants: readonly ModelVariant[], folder: string, file: string 
   return found;
 }
 
+/** The folder's other variants, in the order in which they are worth a try. */
+export function otherVariants({ variants, variant }: Pick<ModelFolder, 'variants' | 'variant'>): readonly string[] {
+  const place = (name: string): number => (preferred.includes(name) ? preferred.indexOf(name) : preferred.length);
+  return variants.map(({ name }) => name).filter((name) => name !== variant.name).sort((a, b) => place(a) - place(b));
+}
+
 const present = (file: string): string | null => (statSync(file, { throwIfNoEntry: false })?.isFile() ? file : null);
 
 function tokenizerOf(folder: string): TokenizerFiles {
@@ -196,8 +206,14 @@ function tokenizerOf(folder: string): TokenizerFiles {
   return { tokenizer, config: present(path.join(folder, 'tokenizer_config.json')), chatTemplate: present(path.join(folder, 'chat_template.jinja')) };
 }
 
-function visionOf(folder: string, { vision, embedding }: Graphs): VisionParts | null {
-  const [visionEncoder, embedTokens] = [vision[0], embedding[0]];
+/** A part in the decoder's variant, or in the plain one that has its type of activations. */
+function partFor(variants: readonly ModelVariant[], variant: string): ModelVariant | undefined {
+  const names = [variant, ...(variant.endsWith('f16') ? ['fp16'] : []), 'default'];
+  return names.map((name) => variants.find((own) => own.name === name)).find((found) => found) ?? variants[0];
+}
+
+function visionOf(folder: string, { vision, embedding }: Graphs, variant: string): VisionParts | null {
+  const [visionEncoder, embedTokens] = [partFor(vision, variant), partFor(embedding, variant)];
   if (!visionEncoder || !embedTokens) return null;
   return { visionEncoder: visionEncoder.path, embedTokens: embedTokens.path, preprocessor: present(path.join(folder, 'preprocessor_config.json')) };
 }

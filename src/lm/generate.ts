@@ -1,14 +1,14 @@
 // Text generation: one stream of tokens, or two from one prompt with the divergence between them.
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { neverCancelled } from '../shared/cancellation.ts';
-import type { Random } from '../shared/random.ts';
-import type { Sampling } from './sampling.ts';
-import { divergence, logSoftmax, sample } from './sampling.ts';
+import type { DecodedToken } from '../runtime/protocol.ts';
+import type { Sampling, Uniform } from '../shared/sampling.ts';
+import { divergence, logProbabilityOf, sample } from '../shared/sampling.ts';
 import type { Decoder, Feeds, LanguageModelFault } from './session.ts';
 import { LanguageModelError } from './session.ts';
 import { StopWatch } from './stopText.ts';
 import type { Tokenizer } from './tokenizer.ts';
-import type { StreamSource } from './tokenStream.ts';
+import type { Choice, StreamSource } from './tokenStream.ts';
 import { TokenStream } from './tokenStream.ts';
 
 export interface GenerationOptions {
@@ -23,11 +23,13 @@ export interface GenerationOptions {
   readonly token?: CancellationToken;
 }
 
-export interface GeneratedToken {
-  readonly id: number;
-  /** log probability under the model itself: without temperature, filters and penalty. Nats. */
-  readonly logProbability: number;
-}
+export type GeneratedToken = DecodedToken;
+
+/** Tokens that are chosen in the host at once, and the time after which it hands over what there is. */
+const BURST = { steps: 64, millis: 40 } as const;
+
+/** What makes text of the tokens. */
+export type TextStream = Pick<Tokenizer, 'stream'>;
 
 /** Why a generation ended; a stop string is named, and is not part of the text. */
 export type GenerationEnd =
@@ -57,6 +59,22 @@ export function promptFault(prompt: readonly number[], decoder: Decoder, context
   return { code: 'unknownToken', message: `The prompt has the token ${unknown} and the model knows ${vocabularySize ?? 0} tokens: the tokenizer does not belong to this model, or the text holds what the model was not made for.` };
 }
 
+/** Random numbers that can be looked at before they are used. */
+class Chance implements Uniform {
+  private readonly drawn: number[] = [];
+
+  constructor(private readonly random: Uniform) {}
+
+  next(): number {
+    return this.drawn.shift() ?? this.random.next();
+  }
+
+  ahead(count: number): readonly number[] {
+    while (this.drawn.length < count) this.drawn.push(this.random.next());
+    return this.drawn.slice(0, count);
+  }
+}
+
 /** One stream on its way: what it wrote, and whether it has ended. */
 class Writer {
   readonly tokens: GeneratedToken[] = [];
@@ -67,9 +85,9 @@ class Writer {
 
   constructor(
     private readonly prompt: readonly number[],
-    tokenizer: Tokenizer,
+    tokenizer: TextStream,
     private readonly options: GenerationOptions,
-    private readonly random: Random,
+    private readonly chance: Chance,
     private readonly listener: TokenListener | undefined,
   ) {
     this.watch = new StopWatch(options.stop);
@@ -78,12 +96,39 @@ class Writer {
   }
 
   choose(logits: Float32Array): number {
-    const seen = [...this.prompt, ...this.tokens.map(({ id }) => id)];
-    return sample(logits, seen, this.options.sampling, this.random);
+    const seen = this.options.sampling.repetitionPenalty === 1 ? [] : [...this.prompt, ...this.tokens.map(({ id }) => id)];
+    return sample(logits, seen, this.options.sampling, this.chance);
   }
 
-  add(id: number, logits: Float32Array): void {
-    const token = { id, logProbability: logSoftmax(logits)[id] ?? -Infinity };
+  /** Chooses and adds a token. */
+  write(logits: Float32Array): void {
+    const id = this.choose(logits);
+    this.add({ id, logProbability: logProbabilityOf(logits, id) });
+  }
+
+  get last(): number {
+    return this.tokens.at(-1)?.id ?? Number.NaN;
+  }
+
+  /** What decides on the tokens after the last one; the randoms that are not used are for those after. */
+  next(): Choice {
+    const { sampling, endIds, maxTokens, contextLength } = this.options;
+    const room = contextLength === null ? Infinity : contextLength - this.prompt.length;
+    const steps = Math.max(1, Math.min(BURST.steps, Math.min(maxTokens, room) - this.tokens.length));
+    return { sampling, endIds, steps, millis: BURST.millis, randoms: sampling.temperature === 0 ? [] : this.chance.ahead(steps) };
+  }
+
+  /** Adds tokens that `next` decided on, as long as the text goes on. */
+  take(chosen: readonly DecodedToken[], token: CancellationToken): void {
+    for (const one of chosen) {
+      if (this.end || token.isCancellationRequested) return;
+      if (this.options.sampling.temperature !== 0) this.chance.next();
+      this.add(one);
+    }
+  }
+
+  add(token: DecodedToken): void {
+    const { id } = token;
     this.tokens.push(token);
     const ended = this.options.endIds.includes(id);
     const { text, stop } = this.watch.push(ended ? this.decoding.end() : this.decoding.push(id));
@@ -120,19 +165,15 @@ class Writer {
  * goes on from the tokens so far.
  * @throws LanguageModelError for a prompt that cannot be continued; RuntimeError, HostDiedError
  */
-export async function generate(source: StreamSource, tokenizer: Tokenizer, prompt: readonly number[], options: GenerationOptions, random: Random, onToken?: TokenListener): Promise<Generation> {
+export async function generate(source: StreamSource, tokenizer: TextStream, prompt: readonly number[], options: GenerationOptions, random: Uniform, onToken?: TokenListener): Promise<Generation> {
   refuse(promptFault(prompt, source.decoder, options.contextLength));
   const stream = new TokenStream(source, options.cache);
-  const writer = new Writer(prompt, tokenizer, options, random, onToken);
+  const writer = new Writer(prompt, tokenizer, options, new Chance(random), onToken);
   const token = options.token ?? neverCancelled;
+  const going = (): boolean => !writer.end && !token.isCancellationRequested;
   try {
-    let next = prompt;
-    while (!writer.end && !token.isCancellationRequested) {
-      const logits = await stream.append(next);
-      const id = writer.choose(logits);
-      writer.add(id, logits);
-      next = [id];
-    }
+    if (going()) writer.write(await stream.append(prompt));
+    while (going()) writer.take(await stream.next(writer.last, writer.next()), token);
     writer.cancel();
     return writer.result();
   } finally {
@@ -176,7 +217,7 @@ export interface PairListener {
  * @param randoms one a stream: with the same seed, the same distributions give the same tokens
  * @throws LanguageModelError, RuntimeError, HostDiedError
  */
-export async function generatePair(sources: readonly [StreamSource, StreamSource], tokenizer: Tokenizer, prompt: readonly number[], options: PairOptions, randoms: readonly [Random, Random], listener: PairListener = {}): Promise<PairGeneration> {
+export async function generatePair(sources: readonly [StreamSource, StreamSource], tokenizer: TextStream, prompt: readonly number[], options: PairOptions, randoms: readonly [Uniform, Uniform], listener: PairListener = {}): Promise<PairGeneration> {
   for (const { decoder } of sources) refuse(promptFault(prompt, decoder, options.contextLength));
   const sharedPrompt = options.samePrompt === true || sharesPrompt(sources, prompt.length);
   const first = new TokenStream(sources[0], options.cache);
@@ -185,7 +226,7 @@ export async function generatePair(sources: readonly [StreamSource, StreamSource
     const firstLogits = options.maxTokens > 0 ? await first.append(prompt) : new Float32Array();
     second = sharedPrompt ? first.fork(sources[1]) : new TokenStream(sources[1], options.cache);
     const secondLogits = sharedPrompt || options.maxTokens <= 0 ? firstLogits : await second.append(prompt);
-    const writers: Writers = [new Writer(prompt, tokenizer, options, randoms[0], listener.first), new Writer(prompt, tokenizer, options, randoms[1], listener.second)];
+    const writers: Writers = [new Writer(prompt, tokenizer, options, new Chance(randoms[0]), listener.first), new Writer(prompt, tokenizer, options, new Chance(randoms[1]), listener.second)];
     const steps = await writeBoth([first, second], writers, [firstLogits, secondLogits], options, listener.step);
     return { first: writers[0].result(), second: writers[1].result(), steps, sharedPrompt };
   } finally {
@@ -229,7 +270,7 @@ function chooseBoth([first, second]: Writers, logits: BothLogits, follow: PairOp
 /** Writes the token and, unless the stream has ended with it, gives the logits after it. */
 async function advance(stream: TokenStream, writer: Writer, id: number | null, logits: Float32Array): Promise<Float32Array> {
   if (id === null) return logits;
-  writer.add(id, logits);
+  writer.add({ id, logProbability: logProbabilityOf(logits, id) });
   return writer.end ? logits : stream.append([id]);
 }
 

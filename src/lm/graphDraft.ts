@@ -1,7 +1,6 @@
 // A graph while an edit of its sites is made: nodes put in where they belong, values renamed, nothing else touched.
 import { fusedBiasOf, FUSED_SUM, isFusedSum, nodeName } from './residualStream.ts';
 import type { Site } from './sites.ts';
-import { NoGradientError } from '../onnx/differentiate.ts';
 import type { Attribute, Graph, GraphNode, Initializer, ValueInfo } from '../onnx/graph.ts';
 
 const SEGMENT_IDS = 1;
@@ -51,9 +50,9 @@ export class GraphDraft {
   }
 
   /** Adds a node at the end of the graph. */
-  append(op: string, inputs: readonly string[], attributes: Attributes = {}, name = this.fresh(op)): string {
+  append(op: string, inputs: readonly string[], attributes: Attributes = {}, name = this.fresh(op), domain = ''): string {
     this.take(name);
-    this.nodes.push({ op, domain: '', inputs: [...inputs], outputs: [name], attributes });
+    this.nodes.push({ op, domain, inputs: [...inputs], outputs: [name], attributes });
     return name;
   }
 
@@ -77,22 +76,6 @@ export class GraphDraft {
     const name = this.fresh('sum');
     this.take(name);
     this.nodes[index] = { ...node, outputs: [0, 1, 2].map((i) => node.outputs[i] ?? '').concat(name) };
-    return name;
-  }
-
-  /** A value whose derivative is the site's: the site itself, or the summand through which alone it can be changed. @throws NoGradientError */
-  handle(site: Site): string {
-    if (site.entry.kind === 'embedding') {
-      throw new NoGradientError('com.microsoft.EmbedLayerNormalization', site.node, [site.value], 'the sum in it is read inside the node as well; write the operator out first');
-    }
-    if (site.entry.kind !== 'summand') return site.value;
-    const index = this.fusedNode(site);
-    const node = this.at(index);
-    const input = site.entry.input;
-    const name = this.fresh('handle');
-    this.take(name);
-    const inputs = node.inputs.map((value, i) => (i === input ? name : value));
-    this.nodes.splice(index, 1, { op: 'Identity', domain: '', inputs: [node.inputs[input] ?? ''], outputs: [name], attributes: {} }, { ...node, inputs });
     return name;
   }
 
@@ -155,9 +138,10 @@ export class GraphDraft {
     const tokens = emit('ReduceProd', [shape], { keepdims: 0 });
     const numbers = emit('Cast', [emit('Range', [this.int64Scalar(0), tokens, this.int64Scalar(1)])], { to: INT32 });
     const segments = emit('Reshape', [numbers, shape]);
-    const width = this.int64(Number(site.shape.at(-1)));
-    const each = emit('Expand', [change, emit('Concat', [shape, width], { axis: 0 })]);
-    const table = emit('Reshape', [each, emit('Concat', [this.int64(-1), width], { axis: 0 })]);
+    const width = Number(site.shape.at(-1));
+    const each = emit('Expand', [change, emit('Concat', [shape, this.int64(width)], { axis: 0 })]);
+    // The runtime wants to see the table's width before it runs.
+    const table = emit('Reshape', [each, this.int64(-1, width)]);
     const inputs = Array.from({ length: Math.max(node.inputs.length, SEGMENT_EMBEDDING + 1) }, (_, i) =>
       i === SEGMENT_IDS ? segments : i === SEGMENT_EMBEDDING ? table : (node.inputs[i] ?? ''));
     this.nodes.splice(index, 1, ...added, { ...node, inputs });
@@ -182,8 +166,9 @@ export class GraphDraft {
     return this.nodes.findIndex((other) => isFusedSum(other) && (value === '' ? nodeName(other) === node : other.outputs[FUSED_SUM] === value));
   }
 
-  private int64(value: number): string {
-    return this.constant({ type: 'int64', dims: [1], data: BigInt64Array.of(BigInt(value)) });
+  /** A constant int64 list. */
+  int64(...values: readonly number[]): string {
+    return this.constant({ type: 'int64', dims: [values.length], data: BigInt64Array.from(values, BigInt) });
   }
 
   private int64Scalar(value: number): string {

@@ -1,6 +1,6 @@
 // log p(continuation | prompt), teacher forced, in padded batches.
 import { survivingDeaths } from '../runtime/client.ts';
-import { logSoftmax } from './sampling.ts';
+import { logProbabilityOf } from '../shared/sampling.ts';
 import type { Decoder } from './session.ts';
 import { LanguageModelError } from './session.ts';
 
@@ -65,12 +65,12 @@ async function scoreBatch(decoder: Decoder, items: readonly ScoreItem[], left: b
   const rows = items.map(({ prompt, continuation }) => [...prompt, ...continuation]);
   const offsets = items.map((item) => (left ? width - lengthOf(item) : 0) + item.prompt.length - 1);
   const start = Math.min(...offsets);
-  const { dims, data } = await decoder.run({ ids: rows.map((row) => padded(row, 0)), mask: rows.map((row) => padded(row.map(() => 1), 0)), past: 0, positions: [start] });
+  const { logits: { dims, data } } = await decoder.run({ ids: rows.map((row) => padded(row, 0)), mask: rows.map((row) => padded(row.map(() => 1), 0)), past: 0, positions: [start] });
   const [, count = 0, vocabulary = 0] = dims;
   return items.map(({ continuation }, b) => {
     const perToken = continuation.map((id, i) => {
       const row = (b * count + (offsets[b] ?? 0) - start + i) * vocabulary;
-      return logSoftmax(data.subarray(row, row + vocabulary))[id] ?? -Infinity;
+      return logProbabilityOf(data.subarray(row, row + vocabulary), id);
     });
     return { logProbability: perToken.reduce((sum, value) => sum + value, 0), perToken };
   });

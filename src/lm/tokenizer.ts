@@ -42,7 +42,8 @@ export function readTokenizer({ tokenizer, config = {}, chatTemplate }: Tokenize
   }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** Patterns that fail are part of what their engine says, and may be as long as the file. */
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).replace(/^(.{100}).{200,}(.{100})$/s, '$1 … $2');
 
 export class Tokenizer {
   private readonly library: LibraryTokenizer;
@@ -69,6 +70,8 @@ export class Tokenizer {
     this.byteLevel = steps.some(({ type }) => type === 'ByteLevel');
     const metaspace = partsOf(file.pre_tokenizer).find(({ type }) => type === 'Metaspace');
     this.spaces = metaspace ? String(metaspace['replacement'] ?? '▁') : null;
+    // Patterns are compiled when they are used first: what cannot be used is found here.
+    this.decode(this.encode('a b').ids);
   }
 
   /** What is put before and after every text. */

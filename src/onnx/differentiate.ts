@@ -16,6 +16,8 @@ import { upgradeOpset } from './upgrade.ts';
 export interface DifferentiateOptions {
   /** The scalar value to differentiate; of a larger one, the sum of its elements. */
   readonly loss: string;
+  /** A value of the graph in the shape of `loss`: what each of its elements counts for, in place of 1. */
+  readonly cotangent?: string;
   /** Values (inputs, initializers or inner ones) to differentiate with respect to. */
   readonly withRespectTo: readonly string[];
   /** The shape of every value of the graph, as `measureShapes` finds it. */
@@ -49,14 +51,14 @@ export const gradientName = (value: string): string => `grad/${value}`;
  * @throws NoGradientError
  */
 export function differentiate(original: Graph, options: DifferentiateOptions): Graph {
-  const { loss, withRespectTo, shapes, prefix = 'grad' } = options;
+  const { loss, cotangent, withRespectTo, shapes, prefix = 'grad' } = options;
   const graph = upgradeOpset(original);
   const path = new Path(graph, loss, withRespectTo);
   path.refuseUnknown(hasRule);
   const builder = new GraphBuilder(graph, `${prefix}/`);
   const types = valueTypes(graph);
   const context = new RuleContext(builder, graph, shapes, types, floatType(types, loss));
-  context.accumulate(loss, context.filled(1, loss));
+  context.accumulate(loss, cotangent ?? context.filled(1, loss));
   for (const node of [...path.nodes].reverse()) backward(context, path, node);
   for (const name of withRespectTo) {
     const output = `${prefix}/${name}`;

@@ -16,19 +16,24 @@ export async function measureShapes(
   feeds: readonly [Readonly<Record<string, Tensor>>, Readonly<Record<string, Tensor>>],
   execute: Execute,
 ): Promise<ShapeOf> {
-  const model = encodeGraph(withShapeOutputs(graph));
-  const [first, second] = [await execute(model, feeds[0]), await execute(model, feeds[1])];
+  const [first, second] = [await measureDims(graph, feeds[0], execute), await measureDims(graph, feeds[1], execute)];
   const shapes = new Map<string, readonly (number | string)[]>();
   for (const [name, tensor] of graph.initializers) shapes.set(name, tensor.dims);
-  for (const name of shapeNames(graph)) {
-    const [a, b] = [dimsFrom(first[`shape/${name}`]), dimsFrom(second[`shape/${name}`])];
-    shapes.set(name, a.map((dim, i) => (dim === b[i] ? dim : `${name}_${i}`)));
+  for (const [name, dims] of first) {
+    const other = second.get(name);
+    shapes.set(name, dims.map((dim, i) => (dim === other?.[i] ? dim : `${name}_${i}`)));
   }
   return (value) => {
     const shape = shapes.get(value);
     if (!shape) throw new RangeError(`the shape of ${value} was not measured`);
     return shape;
   };
+}
+
+/** The dimensions of every input and computed value in one run. */
+export async function measureDims(graph: Graph, feeds: Readonly<Record<string, Tensor>>, execute: Execute): Promise<ReadonlyMap<string, readonly number[]>> {
+  const results = await execute(encodeGraph(withShapeOutputs(graph)), feeds);
+  return new Map(shapeNames(graph).map((name) => [name, dimsFrom(results[`shape/${name}`])]));
 }
 
 const shapeNames = (graph: Graph): string[] => [

@@ -39,7 +39,7 @@ import { exampleText, oneLine } from '../rasp/valueText.ts';
 import { selfCheck } from '../numeric/selfCheck.ts';
 import { ModelHost } from '../runtime/client.ts';
 import type { Provider } from '../runtime/protocol.ts';
-import { describeProviders, probeProviders } from '../runtime/providers.ts';
+import { chooseProvider, describeProviders, probeProviders } from '../runtime/providers.ts';
 import { CancellationSource, CancelledError } from '../shared/cancellation.ts';
 
 /** Failing examples listed for one file. */
@@ -163,7 +163,8 @@ async function repairCall(call: RepairCall): Promise<WorkerReply> {
 
 async function providers(id: number, hostPath: string): Promise<WorkerReply> {
   const host = hostAt(hostPath);
-  return { type: 'providers', id, text: describeProviders(await probeProviders(host, await selfCheck(host))) };
+  const reports = await probeProviders(host, await selfCheck(host));
+  return { type: 'providers', id, text: describeProviders(reports), reports, chosen: chooseProvider(reports) };
 }
 
 let session: ReplSession | null = null;

@@ -6,6 +6,7 @@ import type { Inspected } from '../rasp/shownValue.ts';
 import type { ReplReply } from '../rasp/repl/session.ts';
 import type { Drawing } from '../shared/drawing.ts';
 import type { Provider } from '../runtime/protocol.ts';
+import type { ProviderReport } from '../runtime/providers.ts';
 import type { RepairContext, RepairTask, TaskEvent, TaskResult } from './task.ts';
 import type { ModelAnswer, PictureAnswer, TransformerCall } from './transformerRequest.ts';
 import type { RepairMethod, RepairProgress, RepairRefusal, RepairResult } from './types.ts';
@@ -165,6 +166,9 @@ export interface ProvidersReply {
   readonly type: 'providers';
   readonly id: number;
   readonly text: string;
+  readonly reports: readonly ProviderReport[];
+  /** The fastest that works. */
+  readonly chosen: Provider;
 }
 export interface InspectedReply {
   readonly type: 'inspected';

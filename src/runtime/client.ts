@@ -1,32 +1,18 @@
 // The client of the model host: starts it, restarts it, and makes its sessions look like local objects.
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import path from 'node:path';
+import { CacheLostError, HostDiedError, HostStartError, RuntimeError } from './hostErrors.ts';
 import { LastWords, startFailure } from './hostFailure.ts';
-import { modelBytes } from './modelSize.ts';
-import type { CacheUse, CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, RunRequest, SessionOptions, Slot } from './protocol.ts';
+import { budgetOf, freeMemory, roomFor, tooLarge } from './memoryBudget.ts';
+import type { HostReply, HostRequest, Provider, SessionOptions } from './protocol.ts';
 import { explained } from './runtimeMessages.ts';
-import type { CancellationToken } from '../shared/cancellation.ts';
-import { CancelledError } from '../shared/cancellation.ts';
+import type { ModelSource, WithoutId } from './session.ts';
+import { Session, sessionKey } from './session.ts';
+import { sizeText } from '../shared/sizeText.ts';
 
-/** The host process ended while it was working. The call may be made again: the host restarts by itself. */
-export class HostDiedError extends Error {
-  override readonly name: string = 'HostDiedError';
-}
-
-/** The host process ended before it was ready: something is missing, and another attempt would end likewise. */
-export class HostStartError extends HostDiedError {
-  override readonly name = 'HostStartError';
-}
-
-/** The run needs a cache that a host took with it when it died: what the cache was made from must be run again. */
-export class CacheLostError extends HostDiedError {}
-
-/** The runtime refused a model or a run. */
-export class RuntimeError extends Error {
-  override readonly name = 'RuntimeError';
-}
+// Sessions and errors are part of the host's interface: who has a host needs one import.
+export { CacheLostError, HostDiedError, HostStartError, RuntimeError } from './hostErrors.ts';
+export type { Decoding, ExternalModel, Iteration, ModelSource, RunOptions, Session } from './session.ts';
 
 export interface ModelHostOptions {
   /** The built host (`dist/host.cjs`). */
@@ -35,42 +21,15 @@ export interface ModelHostOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Provider of sessions that ask for none; default `cpu`. */
   readonly provider?: Provider;
-  /** Total size of the models that may be open at once, bytes; default 8 GiB. */
+  /** Total size of the models that may be open at once, bytes; default: four fifths of the free memory. */
   readonly memoryBudgetBytes?: number;
   readonly log?: (line: string) => void;
 }
-
-export interface RunOptions {
-  /** Only these outputs are computed and sent. */
-  readonly outputs?: readonly string[];
-  /** Of these outputs only the part [start, end) along axis 1 is sent. */
-  readonly slices?: NonNullable<RunRequest['slices']>;
-  /** Inputs taken from what an earlier run left in the host, and outputs left there. Numbers come from `ModelHost.newCache`. */
-  readonly cache?: CacheUse;
-  /** Cancelling kills the host: a native run cannot be stopped otherwise. Other sessions reopen by themselves. */
-  readonly token?: CancellationToken;
-}
-
-/** A graph whose weights lie in files: what `openModelFile` gives, or an edit of it, encoded. */
-export interface ExternalModel {
-  readonly graph: Uint8Array;
-  /** The folder that the locations of its external data are relative to. */
-  readonly dataFolder: string;
-  /** Bytes of the weights, for the memory budget. */
-  readonly dataBytes: number;
-}
-
-export type ModelSource = Uint8Array | { readonly path: string } | ExternalModel;
 
 interface Pending {
   resolve(reply: HostReply): void;
   reject(error: Error): void;
 }
-
-/** What `Session.iterate` is asked for. */
-export type Iteration = Pick<IterateRequest, 'state' | 'steps' | 'carry' | 'outputs'>;
-
-type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 
 const RESTARTS_PER_MINUTE = 3;
 /** Attempts at one piece of work before a dying host is given up. */
@@ -88,6 +47,7 @@ export class ModelHost {
   private nextId = 1;
   private nextSession = 1;
   private nextCache = 1;
+  private uses = 0;
   private disposed = false;
   /** Counts the processes: a session opened in an earlier one must be opened again. */
   private generation = 0;
@@ -118,35 +78,48 @@ export class ModelHost {
   }
 
   /**
-   * Opens a model. The same bytes with the same options share one session.
-   * @throws RuntimeError if the runtime refuses the model or the memory budget is used up.
+   * Opens a model. The same bytes with the same options share one session. Where memory is short, the models that were
+   * not used for the longest time make room; they open again when they are used.
+   * @throws RuntimeError if the runtime refuses the model, or it is larger than the memory budget.
    */
   async createSession(model: ModelSource, options: Partial<SessionOptions> = {}): Promise<Session> {
-    const complete: SessionOptions = { provider: options.provider ?? this.provider, optimization: options.optimization ?? 'all', threads: options.threads ?? 0 };
+    const complete: SessionOptions = { ...options, provider: options.provider ?? this.provider, optimization: options.optimization ?? 'all', threads: options.threads ?? 0 };
     const key = sessionKey(model, complete);
     const known = this.sessions.get(key);
     if (known) return known.share();
     const session = new Session(this, this.nextSession++, key, model, complete);
-    this.checkBudget(session.bytes);
     this.sessions.set(key, session);
     try {
       await session.open();
     } catch (error) {
       this.sessions.delete(key);
-      throw error;
+      throw diedOpening(error, session.name);
     }
     return session;
   }
 
-  private checkBudget(wanted: number): void {
-    const budget = this.options.memoryBudgetBytes ?? 8 * 2 ** 30;
-    const used = [...this.sessions.values()].reduce((sum, session) => sum + session.bytes, 0);
-    if (used + wanted <= budget) return;
-    const open = [...this.sessions.values()].map(({ name, bytes }) => `${name} ${sizeText(bytes)}`);
-    const inUse = open.length === 0 ? 'no other is open' : `${sizeText(used)} are in use (${open.join(', ')})`;
-    throw new RuntimeError(
-      `The model needs at least ${sizeText(wanted)}, ${inUse}, and the memory budget is ${sizeText(budget)}. Close a model, use a smaller variant (q4, int8), or raise the budget.`,
-    );
+  /** Calls `load` when the session fits beside the others that are held; what it does first counts as done at once. */
+  async whenRoom(session: Session, load: () => Promise<void>): Promise<void> {
+    for (;;) {
+      const held = [...this.sessions.values()].filter((other) => other !== session && other.held);
+      const budget = this.options.memoryBudgetBytes ?? budgetOf(freeMemory(), held.reduce((sum, { bytes }) => sum + bytes, 0));
+      const room = roomFor(session.bytes, held, budget);
+      if (room.kind === 'tooLarge') throw new RuntimeError(tooLarge(session.name, session.file, session.bytes, budget, this.options.memoryBudgetBytes !== undefined));
+      if (room.kind === 'wait') {
+        await Promise.race(room.busy.map((other) => other.idle()));
+        continue;
+      }
+      for (const other of room.evict) {
+        this.options.log?.(`model host: ${other.name} (${sizeText(other.bytes)}) is closed to make room for ${session.name} (${sizeText(session.bytes)}); it opens again when it is used`);
+        other.evict();
+      }
+      return load();
+    }
+  }
+
+  /** The number of the next use of a session: later ones are greater. */
+  nextUse(): number {
+    return ++this.uses;
   }
 
   /** Which providers the runtime was built with. */
@@ -181,6 +154,11 @@ export class ModelHost {
   /** Frees caches; those that a dead host took with it are free. */
   async forgetCaches(caches: readonly number[]): Promise<void> {
     if (this.child && caches.length > 0) await this.request({ type: 'forget', caches });
+  }
+
+  /** Ends a run that cannot be ended otherwise. What was running or waiting fails and may be tried again. */
+  interrupt(): void {
+    this.kill(new HostDiedError('The model host was stopped to cancel a run; try again.'));
   }
 
   /** Ends the process at once; what was running fails, the next request starts a new one. */
@@ -275,7 +253,11 @@ export class ModelHost {
   }
 }
 
-const sizeText = (bytes: number): string => (bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`);
+/** A death while a model was opened may be the model's doing. */
+function diedOpening(error: unknown, model: string): unknown {
+  if (!(error instanceof HostDiedError) || error instanceof HostStartError) return error;
+  return new HostDiedError(`${error.message} It was asked to open ${model}: if that ends it again, the file is damaged or needs more memory than there is.`);
+}
 
 /** An idle host must not keep its parent alive; a pending request does, to its answer or to the exit of the host. */
 function keepAlive(child: ChildProcess, needed: boolean): void {
@@ -294,111 +276,4 @@ export async function survivingDeaths<T>(work: () => Promise<T>): Promise<T> {
       if (!(error instanceof HostDiedError) || error instanceof HostStartError || attempt >= ATTEMPTS) throw error;
     }
   }
-}
-
-/** An open model. Survives the death of its host: it is opened again when it is used. */
-export class Session {
-  private openIn = -1;
-  private opening: Promise<void> | null = null;
-  private shares = 1;
-  /** What the model needs at least: with its files of weights, as they were when it was opened. */
-  readonly bytes: number;
-  inputs: readonly Slot[] = [];
-  outputs: readonly Slot[] = [];
-
-  constructor(
-    readonly host: ModelHost,
-    private readonly id: number,
-    private readonly key: string,
-    readonly model: ModelSource,
-    readonly options: SessionOptions,
-  ) {
-    this.bytes = bytesOf(model);
-  }
-
-  /** For messages. */
-  get name(): string {
-    return 'path' in this.model ? path.basename(this.model.path) : `graph ${this.id}`;
-  }
-
-  get provider(): Provider {
-    return this.options.provider;
-  }
-
-  /** Runs the model. @throws RuntimeError, HostDiedError, CancelledError */
-  async run(feeds: Readonly<Record<string, HostTensor>>, options: RunOptions = {}): Promise<Readonly<Record<string, HostTensor>>> {
-    const { token, ...how } = options;
-    const reply = await this.cancellable(token, { type: 'run', session: this.id, feeds, ...how });
-    if (reply.type !== 'ran') throw new RangeError(`unexpected reply ${reply.type}`);
-    return reply.outputs;
-  }
-
-  /** Runs the model once for each of `steps`, carrying outputs over to inputs. @throws RuntimeError, HostDiedError, CancelledError */
-  async iterate(request: Iteration, token?: CancellationToken): Promise<Pick<IteratedReply, 'state' | 'outputs'>> {
-    const reply = await this.cancellable(token, { type: 'iterate', session: this.id, ...request });
-    if (reply.type !== 'iterated') throw new RangeError(`unexpected reply ${reply.type}`);
-    return reply;
-  }
-
-  get inputNames(): readonly string[] {
-    return this.inputs.map(({ name }) => name);
-  }
-
-  get outputNames(): readonly string[] {
-    return this.outputs.map(({ name }) => name);
-  }
-
-  private async cancellable(token: CancellationToken | undefined, request: WithoutId<HostRequest>): Promise<HostReply> {
-    if (token?.isCancellationRequested) throw new CancelledError();
-    await this.open();
-    const watch = token?.onCancellationRequested(() => this.host.kill(new CancelledError()));
-    try {
-      return await this.host.request(request);
-    } finally {
-      watch?.dispose();
-    }
-  }
-
-  /** Closes the model when its last user releases it. */
-  async release(): Promise<void> {
-    if (--this.shares > 0) return;
-    this.host.forget(this.key);
-    if (this.openIn === this.host.currentGeneration && this.host.pid !== undefined) {
-      await this.host.request({ type: 'release', session: this.id });
-    }
-  }
-
-  share(): this {
-    this.shares++;
-    return this;
-  }
-
-  async open(): Promise<void> {
-    if (this.openIn === this.host.currentGeneration && this.host.pid !== undefined) return;
-    this.opening ??= this.create().finally(() => (this.opening = null));
-    await this.opening;
-  }
-
-  private async create(): Promise<void> {
-    const reply = await this.host.request({ type: 'create', session: this.id, ...requested(this.model), options: this.options });
-    if (reply.type !== 'created') throw new RangeError(`unexpected reply ${reply.type}`);
-    this.openIn = this.host.currentGeneration;
-    this.inputs = reply.inputs;
-    this.outputs = reply.outputs;
-  }
-}
-
-function requested(model: ModelSource): Pick<CreateRequest, 'model' | 'dataFolder'> {
-  if (model instanceof Uint8Array) return { model };
-  return 'path' in model ? { model: model.path } : { model: model.graph, dataFolder: model.dataFolder };
-}
-
-const bytesOf = (model: ModelSource): number => ('graph' in model ? model.graph.byteLength + model.dataBytes : modelBytes(model));
-
-function sessionKey(model: ModelSource, options: SessionOptions): string {
-  const hash = createHash('sha256');
-  if (model instanceof Uint8Array) hash.update(model);
-  else if ('path' in model) hash.update(`path:${model.path}`);
-  else hash.update(model.graph).update(`data:${model.dataFolder}`);
-  return `${hash.digest('hex')}:${options.provider}:${options.optimization}:${options.threads}`;
 }

@@ -2,11 +2,19 @@
 // nothing but sessions and caches; whatever dies here takes nothing of the editor with it.
 import { createRequire } from 'node:module';
 import * as ort from 'onnxruntime-node';
-import type { CacheUse, CreateRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, RunRequest, Slot } from './protocol.ts';
-import { unsafeOutput } from './runtimeMessages.ts';
+import { decodeTokens } from './decodeLoop.ts';
+import { identityModel } from './identityModel.ts';
+import type { CacheUse, CreateRequest, DecodedToken, DecodeRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, RunRequest, SessionOptions, Slot } from './protocol.ts';
+import { missingProvider, unsafeOutput } from './runtimeMessages.ts';
+
+interface Cache {
+  /** The session that made it. */
+  readonly session: number;
+  readonly tensors: Readonly<Tensors>;
+}
 
 const sessions = new Map<number, ort.InferenceSession>();
-const caches = new Map<number, Readonly<Tensors>>();
+const caches = new Map<number, Cache>();
 
 class CacheLost extends Error {}
 
@@ -21,14 +29,15 @@ async function answer(request: HostRequest): Promise<HostReply> {
     }
     case 'run':
       return { type: 'ran', id, outputs: await run(opened(request.session), request) };
+    case 'decode':
+      return { type: 'decoded', id, tokens: await decode(request) };
     case 'iterate':
       return { type: 'iterated', id, ...(await iterate(opened(request.session), request)) };
     case 'release':
-      await sessions.get(request.session)?.release();
-      sessions.delete(request.session);
+      await release(request.session);
       return { type: 'released', id };
     case 'forget':
-      for (const cache of request.caches) caches.delete(cache);
+      request.caches.forEach(forget);
       return { type: 'forgotten', id };
     case 'backends':
       return { type: 'backends', id, backends: ort.listSupportedBackends(), version: runtimeVersion() };
@@ -43,18 +52,41 @@ async function refuseUnsafeOutputs(id: number, session: ort.InferenceSession): P
   throw new Error(message);
 }
 
+/** Tensors in the device's memory must not outlive their session: the native runtime aborts. */
+async function release(id: number): Promise<void> {
+  for (const [cache, { session, tensors }] of caches) {
+    if (session === id && Object.values(tensors).some(({ location }) => location !== 'cpu')) forget(cache);
+  }
+  await sessions.get(id)?.release();
+  sessions.delete(id);
+}
+
+function forget(cache: number): void {
+  free(caches.get(cache)?.tensors ?? {});
+  caches.delete(cache);
+}
+
+function free(tensors: Readonly<Tensors>): void {
+  for (const tensor of new Set(Object.values(tensors))) {
+    if (tensor.location !== 'cpu') tensor.dispose();
+  }
+}
+
 function opened(id: number): ort.InferenceSession {
   const session = sessions.get(id);
   if (!session) throw new Error(`the session ${id} is not open`);
   return session;
 }
 
-function create({ model, dataFolder, options: { provider, optimization, threads } }: CreateRequest): Promise<ort.InferenceSession> {
+async function create({ model, dataFolder, options: { provider, optimization, threads, onDevice = [] } }: CreateRequest): Promise<ort.InferenceSession> {
+  const missing = missingProvider(provider, ort.listSupportedBackends().map(({ name }) => name));
+  if (missing !== null) throw new Error(missing);
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'],
     graphOptimizationLevel: optimization,
     logSeverityLevel: 3,
     intraOpNumThreads: threads,
+    ...(provider === 'webgpu' && onDevice.length > 0 ? { preferredOutputLocation: Object.fromEntries(onDevice.map((name) => [name, 'gpu-buffer' as const])) } : {}),
     // Waiting threads sleep instead of spinning: half the CPU at two threads.
     extra: { session: { intra_op: { allow_spinning: '0' }, ...(dataFolder === undefined ? {} : { model_external_initializers_file_folder_path: dataFolder }) } },
   };
@@ -65,20 +97,26 @@ function create({ model, dataFolder, options: { provider, optimization, threads 
 const slot = (value: ort.InferenceSession.ValueMetadata): Slot =>
   value.isTensor ? { name: value.name, type: value.type as Slot['type'], dims: value.shape } : { name: value.name, type: 'float32', dims: [] };
 
-async function run(session: ort.InferenceSession, { feeds, outputs, slices = {}, cache }: Omit<RunRequest, 'type' | 'id' | 'session'>): Promise<Record<string, HostTensor>> {
+async function run(session: ort.InferenceSession, { session: request, feeds, outputs, slices = {}, cache }: RunRequest): Promise<Record<string, HostTensor>> {
   const wanted = outputs ?? session.outputNames;
   const carried = cache?.to === undefined ? [] : Object.values(cache.carry);
   const results = await session.run({ ...toRuntime(feeds), ...cached(cache) }, [...new Set([...wanted, ...carried])]);
-  if (cache?.to !== undefined) caches.set(cache.to, pick(results, cache.carry));
-  const sent = fromRuntime(pick(results, Object.fromEntries(wanted.map((name) => [name, name]))));
+  const sent = await fromRuntime(pick(results, named(wanted)));
+  const kept = cache?.to === undefined ? {} : pick(results, cache.carry);
+  if (cache?.to !== undefined) caches.set(cache.to, { session: request, tensors: kept });
+  const stays = new Set(Object.values(kept));
+  free(Object.fromEntries(Object.entries(results).filter(([, tensor]) => !stays.has(tensor))));
+  cache?.forget?.forEach(forget);
   return Object.fromEntries(Object.entries(sent).map(([name, tensor]) => [name, part(tensor, slices[name])]));
 }
 
+const named = (names: readonly string[]): Record<string, string> => Object.fromEntries(names.map((name) => [name, name]));
+
 function cached(cache: CacheUse | undefined): Readonly<Tensors> {
   if (cache?.from === undefined) return {};
-  const tensors = caches.get(cache.from);
-  if (!tensors) throw new CacheLost('the cache is not there: the process that held it has ended');
-  return tensors;
+  const kept = caches.get(cache.from);
+  if (!kept) throw new CacheLost('the cache is not there: the process or the session that held it has ended');
+  return kept.tensors;
 }
 
 /** The positions [start, end) along axis 1 of a tensor [batch, positions, …]. */
@@ -95,16 +133,37 @@ function part(tensor: HostTensor, range: readonly [number, number?] | undefined)
 
 type Tensors = Record<string, ort.Tensor>;
 
+const identityOptions: SessionOptions = { provider: 'webgpu', optimization: 'disabled', threads: 1 };
+const identityRequest = { type: 'create', id: 0, session: 0, options: identityOptions } as const;
+
+async function decode(request: DecodeRequest): Promise<readonly DecodedToken[]> {
+  const { cache, embedding } = request;
+  const [session, embed] = [opened(request.session), embedding ? opened(embedding.session) : null];
+  const wanted = ['logits', ...Object.values(cache.carry)];
+  const { tokens, state } = await decodeTokens<ort.Tensor>(request, cached(cache), {
+    tensor: (type, dims, data) => new ort.Tensor(type as 'float32', data as Float32Array, dims),
+    run: (feeds) => session.run(feeds, wanted),
+    embed: (feeds) => (embed ? embed.run(feeds) : Promise.resolve({})),
+    free: (tensor) => free({ tensor }),
+  });
+  caches.set(cache.to, { session: request.session, tensors: state });
+  cache.forget?.forEach(forget);
+  return tokens;
+}
+
 async function iterate(session: ort.InferenceSession, { state, steps, carry, outputs }: IterateRequest): Promise<Pick<IteratedReply, 'state' | 'outputs'>> {
   let carried = toRuntime(state);
   const wanted = [...new Set([...outputs, ...Object.values(carry)])];
   const series: Record<string, HostTensor>[] = [];
   for (const feeds of steps) {
     const results = await session.run({ ...toRuntime(feeds), ...carried }, wanted);
+    free(carried);
     carried = pick(results, carry);
-    series.push(fromRuntime(pick(results, Object.fromEntries(outputs.map((name) => [name, name])))));
+    series.push(await fromRuntime(pick(results, named(outputs))));
   }
-  return { state: fromRuntime(carried), outputs: series };
+  const last = await fromRuntime(carried);
+  free(carried);
+  return { state: last, outputs: series };
 }
 
 function pick(results: Readonly<Tensors>, names: Readonly<Record<string, string>>): Tensors {
@@ -120,9 +179,24 @@ function toRuntime(tensors: Readonly<Record<string, HostTensor>>): Tensors {
   return Object.fromEntries(entries);
 }
 
-function fromRuntime(results: Readonly<Tensors>): Record<string, HostTensor> {
-  const entries = Object.entries(results).map(([name, { type, dims, data }]) => [name, { type: type as HostTensor['type'], dims, data: data as Float32Array }] as const);
-  return Object.fromEntries(entries);
+async function fromRuntime(results: Readonly<Tensors>): Promise<Record<string, HostTensor>> {
+  const sent: Record<string, HostTensor> = {};
+  for (const [name, tensor] of Object.entries(results)) {
+    const { type, dims, data } = tensor.location === 'cpu' ? tensor : await downloaded(tensor);
+    sent[name] = { type: type as HostTensor['type'], dims, data: data as Float32Array };
+  }
+  return sent;
+}
+
+/** By element type. They read tensors from the device: the native runtime's own getData() aborts the process. */
+const downloads = new Map<string, Promise<ort.InferenceSession>>();
+
+async function downloaded(tensor: ort.Tensor): Promise<ort.Tensor> {
+  const session = downloads.get(tensor.type) ?? create({ ...identityRequest, model: identityModel(tensor.type as HostTensor['type']) });
+  downloads.set(tensor.type, session);
+  const { y } = await (await session).run({ x: tensor });
+  if (!y) throw new Error('the tensor could not be read from the device');
+  return y;
 }
 
 function runtimeVersion(): string {

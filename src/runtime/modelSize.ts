@@ -1,5 +1,5 @@
 // How much memory a model needs at least: its bytes and those of the files that hold its weights.
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 /** StringStringEntryProto { key: "location" value: … } as it is encoded, up to the length of the value. */
@@ -52,4 +52,19 @@ function* locationsIn(block: Buffer): Generator<string> {
     // Two bytes of length: longer than file names are.
     if (length < 128 && start + 1 + length <= block.byteLength) yield block.toString('utf8', start + 1, start + 1 + length);
   }
+}
+
+/** Endings that hubs give a graph of the same network in another precision. */
+const VARIANT = /_(?:fp16|q4f16|q4|int8|uint8|quantized|bnb4|fp32)$/;
+
+/** The other files beside a model that hold the same network in fewer bytes, smallest first. */
+export function smallerVariants(model: string): readonly { readonly path: string; readonly bytes: number }[] {
+  const folder = path.dirname(model);
+  const stem = (name: string): string => path.basename(name, '.onnx').replace(VARIANT, '');
+  const [base, size] = [stem(model), modelBytes({ path: model })];
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.onnx') && stem(name) === base && name !== path.basename(model)) : [];
+  return names
+    .map((name) => ({ path: path.join(folder, name), bytes: modelBytes({ path: path.join(folder, name) }) }))
+    .filter(({ bytes }) => bytes < size)
+    .sort((a, b) => a.bytes - b.bytes);
 }

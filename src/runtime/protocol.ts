@@ -1,4 +1,5 @@
 // What the model host and its client say to each other.
+import type { Sampling } from '../shared/sampling.ts';
 
 export type TensorType = 'float32' | 'float64' | 'int64' | 'int32' | 'bool' | 'uint8' | 'int8' | 'float16';
 
@@ -18,6 +19,11 @@ export interface SessionOptions {
   readonly optimization: 'disabled' | 'all';
   /** Threads that share one op; 0: as many as there are cores. */
   readonly threads: number;
+  /**
+   * Outputs that are cached or carried over and stay in the device's memory between runs, where the provider can do that
+   * (webgpu). Asked for by name they are copied out all the same.
+   */
+  readonly onDevice?: readonly string[];
 }
 
 export interface CreateRequest {
@@ -51,6 +57,51 @@ export interface CacheUse {
   readonly to?: number;
   /** The output that each cached input is taken from. */
   readonly carry: Readonly<Record<string, string>>;
+  /** Caches that are needed no more once the run has succeeded. */
+  readonly forget?: readonly number[];
+}
+
+/**
+ * An input of a pass over one token at position p, after a cache of p positions: the token's id, p, p + 1 (`total`), or
+ * a number, everywhere in its shape. Sizes may be `total` as well.
+ */
+export interface StepInput {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly dims: readonly (number | 'total')[];
+  readonly value: 'token' | 'position' | 'total' | number;
+}
+
+/** Continues a text token by token within the host: one message for many tokens. */
+export interface DecodeRequest {
+  readonly type: 'decode';
+  readonly id: number;
+  readonly session: number;
+  /** The last token, which has not been run yet, and its position. */
+  readonly token: number;
+  readonly position: number;
+  readonly inputs: readonly StepInput[];
+  /** Makes the input `into` from tokens, for models that take embeddings. */
+  readonly embedding?: { readonly session: number; readonly input: string; readonly type: TensorType; readonly output: string; readonly into: string };
+  /** What is fed beside: the same in each step if there is one, else step by step. */
+  readonly feeds: readonly Readonly<Record<string, HostTensor>>[];
+  readonly cache: CacheUse & { readonly from: number; readonly to: number };
+  readonly sampling: Sampling;
+  /** Uniform random numbers, one for each step; none where greedy. */
+  readonly randoms: readonly number[];
+  /** All tokens so far, for the repetition penalty; none where there is no penalty. */
+  readonly seen: readonly number[];
+  /** Decoding ends with any of these tokens, after so many steps, or when so much time has passed. */
+  readonly endIds: readonly number[];
+  readonly steps: number;
+  readonly millis: number;
+}
+
+/** A token that was chosen. */
+export interface DecodedToken {
+  readonly id: number;
+  /** log probability under the model itself: without temperature, filters and penalty. Nats; NaN where the logits are no numbers. */
+  readonly logProbability: number;
 }
 
 /** Runs a model again and again, some of its outputs being inputs of the next run: many steps of training at one message. */
@@ -87,7 +138,7 @@ export interface BackendsRequest {
   readonly id: number;
 }
 
-export type HostRequest = CreateRequest | RunRequest | IterateRequest | ReleaseRequest | ForgetRequest | BackendsRequest;
+export type HostRequest = CreateRequest | RunRequest | DecodeRequest | IterateRequest | ReleaseRequest | ForgetRequest | BackendsRequest;
 
 /** What a model says of one of its inputs or outputs. */
 export interface Slot {
@@ -108,6 +159,13 @@ export interface RanReply {
   readonly type: 'ran';
   readonly id: number;
   readonly outputs: Readonly<Record<string, HostTensor>>;
+}
+
+export interface DecodedReply {
+  readonly type: 'decoded';
+  readonly id: number;
+  /** At least one. The last has not been run: the cache holds everything before it. */
+  readonly tokens: readonly DecodedToken[];
 }
 
 export interface IteratedReply {
@@ -151,4 +209,4 @@ export interface ReadyReply {
   readonly id: 0;
 }
 
-export type HostReply = ReadyReply | CreatedReply | RanReply | IteratedReply | ReleasedReply | ForgottenReply | BackendsReply | FailedReply;
+export type HostReply = ReadyReply | CreatedReply | RanReply | DecodedReply | IteratedReply | ReleasedReply | ForgottenReply | BackendsReply | FailedReply;

@@ -13,6 +13,12 @@ export const commands = {
   showRuns: 'gradlens.showRepairRuns',
   openTransformer: 'gradlens.openTransformer',
   compile: 'gradlens.compile',
+  selectModel: 'gradlens.selectModel',
+  showModel: 'gradlens.showModel',
+  downloadModel: 'gradlens.downloadModel',
+  complete: 'gradlens.complete',
+  stopCompletion: 'gradlens.stopCompletion',
+  openSample: 'gradlens.openSample',
 } as const;
 
 export const settings = {
@@ -22,11 +28,19 @@ export const settings = {
   processes: 'repair.processes',
   provider: 'provider',
   inlayValues: 'inlayHints.values',
+  model: 'model',
+  modelsFolder: 'modelsFolder',
+  memoryBudget: 'memoryBudgetGiB',
+  maxTokens: 'completion.maxTokens',
+  temperature: 'completion.temperature',
+  topP: 'completion.topP',
+  seed: 'completion.seed',
 } as const;
 
 export const contextKeys = {
   repairing: 'gradlens.repairing',
   hasPatch: 'gradlens.hasPatch',
+  completing: 'gradlens.completing',
 } as const;
 
 export const raspLanguage = 'rasp';
@@ -36,5 +50,8 @@ export const libraryScheme = 'gradlens-library';
 export const exampleTests = 'gradlens.examples';
 export const drawPanel = 'gradlens.drawPanel';
 export const transformerPanel = 'gradlens.transformerPanel';
+export const modelPanel = 'gradlens.modelPanel';
+export const modelStatus = 'gradlens.modelStatus';
+export const walkthrough = 'start';
 export const runsPanel = 'gradlens.runsPanel';
 export const patchedScheme = 'gradlens-patched';

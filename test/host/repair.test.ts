@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { GradLens } from '../../src/extension.ts';
 import type { CheckResult } from '../../src/repair/workerProtocol.ts';
 import { commands } from '../../src/shared/contributions.ts';
+import { watchEventLoop } from './support.ts';
 
 const extensionId = 'gradlens.gradlens';
 
@@ -11,31 +12,6 @@ async function gradlens(): Promise<GradLens> {
   const extension = vscode.extensions.getExtension<GradLens>(extensionId);
   assert.ok(extension, 'the extension is installed');
   return extension.activate();
-}
-
-const SAMPLED_EVERY_MS = 5;
-
-/**
- * Watches how long this process keeps its own event loop busy: a late timer counts for no more than the processor time
- * that the process has used meanwhile, so that other processes on the machine do not count.
- */
-function watchEventLoop(): { stop(): number } {
-  let worst = 0;
-  let cpu = process.cpuUsage();
-  let at = performance.now();
-  const timer = setInterval(() => {
-    const used = process.cpuUsage(cpu);
-    const late = performance.now() - at - SAMPLED_EVERY_MS;
-    worst = Math.max(worst, Math.min(late, (used.user + used.system) / 1000));
-    cpu = process.cpuUsage();
-    at = performance.now();
-  }, SAMPLED_EVERY_MS);
-  return {
-    stop: () => {
-      clearInterval(timer);
-      return worst;
-    },
-  };
 }
 
 async function openText(content: string, language = 'rasp'): Promise<vscode.TextDocument> {

@@ -9,6 +9,31 @@ export async function gradlens(): Promise<GradLens> {
   return extension.activate();
 }
 
+const SAMPLED_EVERY_MS = 5;
+
+/**
+ * Watches how long this process keeps its own event loop busy: a late timer counts for no more than the processor time
+ * that the process has used meanwhile, so that other processes on the machine do not count.
+ */
+export function watchEventLoop(): { stop(): number } {
+  let worst = 0;
+  let cpu = process.cpuUsage();
+  let at = performance.now();
+  const timer = setInterval(() => {
+    const used = process.cpuUsage(cpu);
+    const late = performance.now() - at - SAMPLED_EVERY_MS;
+    worst = Math.max(worst, Math.min(late, (used.user + used.system) / 1000));
+    cpu = process.cpuUsage();
+    at = performance.now();
+  }, SAMPLED_EVERY_MS);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return worst;
+    },
+  };
+}
+
 export async function openText(content: string, language = 'rasp'): Promise<vscode.TextEditor> {
   const document = await vscode.workspace.openTextDocument({ content, language });
   return vscode.window.showTextDocument(document);

@@ -44,6 +44,25 @@ describe('the gradient graph of an exported graph', () => {
     [...feeds[0].x.data].forEach((x, i) => assert.ok(Math.abs(Number(gradient?.data[i]) - slope(fastGelu, quickGelu(Number(x)))) < 1e-5, `${x}`));
   });
 
+  it('sees what a fused operator does with a value that it gives out as well', async () => {
+    const b = new GraphBuilder({ ...fusedGraph('FastGelu'), nodes: [], inputs: [], outputs: [] });
+    b.input('x', 'float32', [1, 'n']);
+    b.input('gamma', 'float32', ['n']);
+    b.nodeWithOutputs('SkipSimplifiedLayerNormalization', ['x', 'x', 'gamma'], ['y', '', '', 'sum'], { epsilon: { float: 1e-6 } }, 'com.microsoft');
+    b.node('ReduceSum', [b.node('Add', ['y', 'sum'])], { keepdims: 0 }, 'loss');
+    b.output('loss', 'float32', []);
+    const [gamma, short]: readonly Tensor[] = [{ type: 'float32', dims: [4], data: Float32Array.of(1, -2, 3, 0.5) }, { type: 'float32', dims: [2], data: Float32Array.of(1, 1) }];
+    assert.ok(gamma && short);
+    const graph = await gradientGraph(b.build(), { loss: 'loss', withRespectTo: ['sum'], feeds: [{ ...feeds[0], gamma }, { ...feeds[1], gamma: short }], execute });
+    const { 'grad/sum': gradient } = await execute(encodeGraph(graph), { ...feeds[0], gamma });
+    const loss = (sum: readonly number[]): number => {
+      const root = Math.sqrt(sum.reduce((total, value) => total + value * value, 0) / sum.length + 1e-6);
+      return sum.reduce((total, value, i) => total + value + (Number(gamma.data[i]) * value) / root, 0);
+    };
+    const at = [...feeds[0].x.data].map((x) => 2 * Number(x));
+    at.forEach((_, i) => assert.ok(Math.abs(Number(gradient?.data[i]) - slope((t) => loss(at.with(i, t)), at[i] ?? 0)) < 1e-5));
+  });
+
   it('refuses an operator without rule and expansion by name and path', async () => {
     const graph = fusedGraph('BiasSplitGelu');
     const question = gradientGraph({ ...graph, nodes: graph.nodes.map((node) => (node.op === 'BiasSplitGelu' ? { ...node, op: 'Inverse' } : node)) }, { loss: 'loss', withRespectTo: ['x'], feeds: [{ x: row(2) }, { x: row(3) }], execute });

@@ -47,6 +47,38 @@ export function modelFiles(repository: Repository, wanted: string | undefined): 
   return chosen;
 }
 
+/** One variant that a repository has, with the size of all its files. */
+export interface VariantSize {
+  readonly variant: string;
+  readonly bytes: number;
+  /** What is taken where none is asked for. */
+  readonly isDefault: boolean;
+  readonly notes: readonly string[];
+}
+
+/** Every variant that can be downloaded, smallest first. @throws DownloadFault no-model, unsafe-path */
+export function variantSizes(repository: Repository): readonly VariantSize[] {
+  const usual = modelFiles(repository, undefined).variant;
+  const sizes = variantNames(repository).flatMap((variant) => sizeOf(repository, variant, usual));
+  return sizes.sort((a, b) => a.bytes - b.bytes);
+}
+
+/** A variant whose other parts are missing cannot be downloaded, so it is none. */
+function sizeOf(repository: Repository, wanted: string, usual: string): VariantSize[] {
+  try {
+    const { variant, files, notes } = modelFiles(repository, wanted);
+    return [{ variant, bytes: bytesOf(files), isDefault: variant === usual, notes }];
+  } catch (error) {
+    if (error instanceof DownloadFault && error.code === 'no-variant') return [];
+    throw error;
+  }
+}
+
+function variantNames(repository: Repository): readonly string[] {
+  const inFolders = genaiVariants(repository);
+  return inFolders.length > 0 ? inFolders.map(({ variant }) => variant) : decoderGraphs(repository).own.map(({ variant }) => variant);
+}
+
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 const bytesOf = (files: readonly RemoteFile[]): number => files.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -58,31 +90,41 @@ function withData(graph: RemoteFile, files: readonly RemoteFile[]): readonly Rem
 }
 
 /** In the form of onnxruntime-genai a variant is a folder with a genai_config.json, all of whose graphs belong together. */
-function genaiFiles({ files, repo }: Repository, wanted: string | undefined): ModelFiles | null {
+function genaiVariants({ files }: Repository): readonly ModelFiles[] {
   const roots = files.filter(({ path }) => nameOf(path) === 'genai_config.json').map(({ path }) => folderOf(path));
   const has = (root: string): boolean => files.some(({ path }) => folderOf(path) === root && path.endsWith('.onnx'));
-  const variants = roots.filter(has).map((root) => {
+  return roots.filter(has).map((root) => {
     const inside = files.filter(({ path }) => folderOf(path) === root);
     const graphs = inside.filter(({ path }) => path.endsWith('.onnx'));
     return { variant: root === '' ? 'default' : root, root, notes: [], files: [...inside.filter(({ path }) => companions.has(nameOf(path))), ...graphs.flatMap((graph) => withData(graph, inside))] };
   });
+}
+
+function genaiFiles(repository: Repository, wanted: string | undefined): ModelFiles | null {
+  const variants = genaiVariants(repository);
   if (variants.length === 0) return null;
   const chosen = wanted === undefined ? smallest(variants) : variants.find(({ variant }) => variant === wanted || nameOf(variant) === wanted);
-  if (!chosen) throw noVariant(repo, wanted ?? '', variants.map(({ variant, files: own }) => [variant, bytesOf(own)]));
+  if (!chosen) throw noVariant(repository.repo, wanted ?? '', variants.map(({ variant, files: own }) => [variant, bytesOf(own)]));
   return chosen;
 }
 
 const smallest = <T extends { readonly files: readonly RemoteFile[] }>(variants: readonly T[]): T | undefined =>
   variants.reduce<T | undefined>((best, variant) => (best === undefined || bytesOf(variant.files) < bytesOf(best.files) ? variant : best), undefined);
 
-/** As `optimum` and onnx-community publish models: graphs in `onnx/` (or beside the configuration), the variant in their names. */
-function exportFiles({ files, repo }: Repository, wanted: string | undefined): ModelFiles {
+/** The graphs of an export, and those of them that are its decoder in one variant or another. @throws DownloadFault no-model */
+function decoderGraphs({ files, repo }: Repository): { readonly inside: readonly RemoteFile[]; readonly graphs: readonly Graph[]; readonly decoder: string; readonly own: readonly Graph[] } {
   const folder = files.some(({ path }) => /^onnx\/[^/]+\.onnx$/.test(path)) ? 'onnx' : '';
   const inside = files.filter(({ path }) => folderOf(path) === folder);
   const graphs = inside.filter(({ path }) => path.endsWith('.onnx')).map(graphOf);
   const decoder = decoders.find((stem) => graphs.some((graph) => graph.stem === stem));
   if (decoder === undefined) throw noModel(repo, graphs);
-  const own = graphs.filter(({ stem }) => stem === decoder);
+  return { inside, graphs, decoder, own: graphs.filter(({ stem }) => stem === decoder) };
+}
+
+/** As `optimum` and onnx-community publish models: graphs in `onnx/` (or beside the configuration), the variant in their names. */
+function exportFiles(repository: Repository, wanted: string | undefined): ModelFiles {
+  const { files, repo } = repository;
+  const { inside, graphs, decoder, own } = decoderGraphs(repository);
   const parts = [...new Set(graphs.map(({ stem }) => stem))].filter((stem) => stem !== decoder && !superseded.has(stem) && !(stem === 'model' || stem === 'decoder_model_merged'));
   if (parts.includes('encoder_model')) throw new DownloadFault('no-model', `${repo} is an encoder-decoder model. GradLens runs decoders, and vision-language models made of embed_tokens, vision_encoder and decoder_model_merged.`);
   const main = chosenVariant(own, wanted, repo, inside);

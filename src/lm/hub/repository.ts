@@ -3,6 +3,7 @@ import { listFiles } from '@huggingface/hub';
 import * as v from 'valibot';
 import type { HubConnection, Subject } from './connection.ts';
 import { DownloadFault } from './problem.ts';
+import { isRepositoryName } from './repositoryName.ts';
 
 /** What a file's content must hash to: sha256 of files in LFS, git's blob hash (sha1) of small ones. */
 export interface Checksum {
@@ -34,9 +35,7 @@ const fileEntry = v.object({ path: v.string(), size: byteCount, oid: hash(40), l
 
 /** @throws DownloadFault for a name that no repository can have */
 export function checkRepositoryName(repo: string): void {
-  const part = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$/;
-  const parts = repo.split('/');
-  if (parts.length <= 2 && parts.every((name) => part.test(name) && !/\.\.|--/.test(name))) return;
+  if (isRepositoryName(repo)) return;
   throw new DownloadFault('bad-repository', `“${repo}” is not the name of a repository. Give owner/name as its page on the Hub shows it, for example onnx-community/SmolLM2-135M-ONNX.`);
 }
 

@@ -18,7 +18,7 @@ describe('gradlens generate', () => {
   it('says what to do about bad input', () => {
     for (const [args, message] of [
       [['--prompt', 'x'], /Which model\?/],
-      [['--model', 'nowhere', '--prompt', 'x'], /There is no model “nowhere”/],
+      [['--model', 'nowhere', '--prompt', 'x'], /There is no folder .*nowhere\. Give the folder of a model/],
       [['--model', 'nowhere'], /Which prompt\?/],
       [['--model', 'nowhere', '--prompt', 'x', '--top-p', '2'], /--top-p takes a number from 0 to 1, not “2”/],
     ] as const) {

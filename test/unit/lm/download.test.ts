@@ -1,6 +1,5 @@
 // Downloads from a Hub on this machine that misbehaves in every way a network can.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +10,6 @@ import { downloadModel } from '../../../src/lm/download.ts';
 import type { DownloadProblem } from '../../../src/lm/hub/problem.ts';
 import { CancellationSource, CancelledError, neverCancelled } from '../../../src/shared/cancellation.ts';
 import { Random } from '../../../src/shared/random.ts';
-import { builtDownloader } from '../../support/host.ts';
 import { HubServer } from '../../support/hubServer.ts';
 
 const repo = 'someone/tiny-model';
@@ -280,27 +278,6 @@ describe('download from the Hub', function () {
     await assert.rejects(download({ token: source.token, firstPause: 60_000, log: () => source.cancel() }), CancelledError);
   });
 
-  it('loses no block when its process is killed in the middle', async () => {
-    const partial = path.join(folder, `${graph}.partial`);
-    const size = (): number => statSync(partial, { throwIfNoEntry: false })?.size ?? 0;
-    server.misbehave(graph, { kind: 'slow', block: 16_384, pause: 2 }, { kind: 'hang', after: 200_000 });
-    await killedWhen(() => size() > 100_000);
-    const first = size();
-    assert(readFileSync(partial).equals(weights.subarray(0, first)), 'what is there is the beginning of the file');
-    await killedWhen(() => size() === first + 200_000);
-    await arrives();
-    isWhole();
-    assert.deepEqual(server.rangesOf(graph), [null, `bytes=${first}-`, `bytes=${first + 200_000}-`]);
-  });
-
-  async function killedWhen(reached: () => boolean): Promise<void> {
-    const child = spawn(process.execPath, [builtDownloader(), server.endpoint, repo, folder], { stdio: 'ignore' });
-    const ended = new Promise<NodeJS.Signals | null>((resolve) => child.on('exit', (_code, signal) => resolve(signal)));
-    while (!reached() && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 2));
-    child.kill('SIGKILL');
-    assert.equal(await ended, 'SIGKILL');
-  }
-
   it('lets one process at a time write into a folder', async () => {
     const source = new CancellationSource();
     server.misbehave(graph, { kind: 'hang', after: 1000 });
@@ -396,21 +373,4 @@ describe('download from the Hub', function () {
     assert.match((await fails('no-space', { fetch: claimed }, 'someone/huge')).message, /needs 4194304\.00 GiB more/);
     assert(!server.requests.some(({ server: which }) => which === 'cdn'));
   });
-
-  it('says that the disk takes no more while it writes, and goes on when it does', async function () {
-    if (spawnSync('prlimit', ['--version']).status !== 0) this.skip();
-    const { stdout, status } = await limited();
-    assert.deepEqual([status, stdout.includes('no-space')], [1, true], stdout);
-    assert.equal(statSync(path.join(folder, `${graph}.partial`)).size, 409_600);
-    await arrives();
-    isWhole();
-  });
-
-  /** In a process that may write no file above 400 KiB. */
-  async function limited(): Promise<{ stdout: string; status: number | null }> {
-    const child = spawn('prlimit', ['--fsize=409600', process.execPath, builtDownloader(), server.endpoint, repo, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
-    let stdout = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-    return new Promise((resolve) => child.on('close', (status) => resolve({ stdout, status })));
-  }
 });

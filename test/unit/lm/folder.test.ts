@@ -117,11 +117,11 @@ describe('model folders', () => {
     assert.match(refused(made({ ...usual, ...wide }), 'unknown-interface'), /its cache input past_key_values\.0\.key does not say how wide it is/);
     const inputs: ValueInfo[] = [
       { name: 'past_0', type: 'float16', dims: [2, 'n', 4, 'p', 16] }, { name: 'past_conv.1', type: 'float32', dims: ['batch', 6, 3] },
-      { name: 'use_cache_branch', type: 'bool', dims: [1] }, { name: 'num_logits_to_keep', type: 'int64', dims: [] }, { name: 'seqlens_k', type: 'int32', dims: ['b'] },
+      { name: 'use_cache_branch', type: 'bool', dims: [1] }, { name: 'num_logits_to_keep', type: 'int64', dims: [] }, { name: 'seqlens_k', type: 'int32', dims: ['b'] }, { name: 'pixel_values', type: 'float32', dims: ['b', 3, 8, 8] },
     ];
     const { io } = opened(made({ ...usual, 'onnx/model.onnx': encodeGraph(decoder(inputs)) }));
     assert.deepEqual(io.cache.map(({ input, output, part, dims }) => [input, output, part, ...dims]), [['past_0', 'present_0', 'both', 2, 'batch', 4, 'past', 16], ['past_conv.1', 'present_conv.1', 'state', 'batch', 6, 3]]);
-    assert.deepEqual([io.keyValueHeads, io.headSize, io.useCacheBranch?.name, io.logitsToKeep?.name, io.others.map(({ name }) => name)], [4, 16, 'use_cache_branch', 'num_logits_to_keep', ['seqlens_k']]);
+    assert.deepEqual([io.keyValueHeads, io.headSize, io.useCacheBranch?.name, io.logitsToKeep?.name, io.rowLengths?.name, io.others.map(({ name }) => name)], [4, 16, 'use_cache_branch', 'num_logits_to_keep', 'seqlens_k', ['pixel_values']]);
     const first = emptyCache(io, 3);
     assert.deepEqual(Object.values(first).map(({ dims, data }) => [dims, data.constructor, data.length]), [[[2, 3, 4, 0, 16], Uint16Array, 0], [[3, 6, 3], Float32Array, 54]]);
   });

@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'mocha';
 import type { GenerationOptions } from '../../../src/lm/generate.ts';
 import { generate, generatePair } from '../../../src/lm/generate.ts';
-import { greedy } from '../../../src/lm/sampling.ts';
+import { folderDecoder } from '../../../src/lm/languageModel.ts';
 import { scoreContinuations } from '../../../src/lm/score.ts';
 import type { Decoder } from '../../../src/lm/session.ts';
 import { openDecoder } from '../../../src/lm/session.ts';
 import type { ModelHost } from '../../../src/runtime/client.ts';
 import { CancellationSource } from '../../../src/shared/cancellation.ts';
 import { Random } from '../../../src/shared/random.ts';
+import { greedy } from '../../../src/shared/sampling.ts';
 import { sharedHost, startHost } from '../../support/host.ts';
 import { filesOf, gpt2, present, reference, stories } from './models.ts';
 
@@ -19,7 +20,7 @@ const plainModel = `${stories}/onnx/model.onnx`;
 const fusedModel = `${stories}/onnx/model_fused_rotemb.onnx`;
 
 async function decoderOf(model: string, host: ModelHost = sharedHost()): Promise<Decoder> {
-  const opened = await openDecoder(host, { model: { path: model } });
+  const opened = await openDecoder(host, folderDecoder(filesOf(model).folder));
   assert.ok(opened.ok, opened.ok ? '' : opened.fault.message);
   return opened.decoder;
 }
@@ -97,12 +98,14 @@ const closeTo = (a: number, b: number, tolerance: number): void => assert.ok(Mat
     const decoder = await decoderOf(plainModel, host);
     const { tokenizer } = filesOf(stories);
     const ids = tokenizer.encode('Once upon a time').ids;
-    const whole = await generate({ decoder }, tokenizer, ids, sampled, new Random(3));
+    const long = { ...sampled, maxTokens: 200 };
+    const whole = await generate({ decoder }, tokenizer, ids, long, new Random(3));
     let count = 0;
     const pid = host.pid;
-    const killed = await generate({ decoder }, tokenizer, ids, sampled, new Random(3), () => {
+    const killed = await generate({ decoder }, tokenizer, ids, long, new Random(3), () => {
       if (++count === 10 && host.pid !== undefined) process.kill(host.pid, 'SIGKILL');
     });
+    assert.equal(whole.tokens.length, 200);
     assert.notEqual(host.pid, pid);
     assert.deepEqual(killed.tokens.map(({ id }) => id), whole.tokens.map(({ id }) => id));
     assert.equal(killed.text, whole.text);

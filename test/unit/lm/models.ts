@@ -1,8 +1,10 @@
 // The models that lie beside the project, where they do.
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { ModelFiles } from '../../../src/lm/modelFiles.ts';
-import { openModelFiles } from '../../../src/lm/modelFiles.ts';
+import type { ModelFolder } from '../../../src/lm/folder.ts';
+import { openModelFolder } from '../../../src/lm/folder.ts';
+import { folderTokenizer } from '../../../src/lm/languageModel.ts';
+import type { Tokenizer } from '../../../src/lm/tokenizer.ts';
 
 const beside = ['../../../../shared/models/', '../../../../../shared/models/'].map((place) => fileURLToPath(new URL(place, import.meta.url)));
 const root = beside.find(existsSync) ?? '';
@@ -19,8 +21,16 @@ export interface Reference {
 
 export const reference = (): Reference => JSON.parse(readFileSync(`${stories}/reference.json`, 'utf8')) as Reference;
 
-export function filesOf(location: string): ModelFiles {
-  const opened = openModelFiles(location);
-  if (!opened.ok) throw new Error(opened.message);
-  return opened.files;
+export interface ModelFiles {
+  readonly folder: ModelFolder;
+  readonly tokenizer: Tokenizer;
+  readonly endIds: readonly number[];
+}
+
+export function filesOf(location: string, variant?: string): ModelFiles {
+  const opened = openModelFolder(location, { variant });
+  if (!opened.ok) throw new Error(opened.problem.message);
+  const tokenizer = folderTokenizer(opened.folder);
+  if (!tokenizer.ok) throw new Error(tokenizer.fault.message);
+  return { folder: opened.folder, tokenizer: tokenizer.value, endIds: opened.folder.tokens.eos };
 }

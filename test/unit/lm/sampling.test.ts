@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { candidates, divergence, greedy, penalised, sample } from '../../../src/lm/sampling.ts';
+import { candidates, divergence, greedy, penalised, sample } from '../../../src/shared/sampling.ts';
 import { StopWatch } from '../../../src/lm/stopText.ts';
 import { Random } from '../../../src/shared/random.ts';
 

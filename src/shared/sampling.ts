@@ -1,6 +1,4 @@
 // From logits to the next token: penalties, filters, and the draw. All in float64.
-import type { Random } from '../shared/random.ts';
-
 export interface Sampling {
   /** 0: greedy. */
   readonly temperature: number;
@@ -16,14 +14,30 @@ export interface Sampling {
 
 export const greedy: Sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1 };
 
+function largestOf(logits: ArrayLike<number>): number {
+  let largest = -Infinity;
+  for (let i = 0; i < logits.length; i++) {
+    const value = logits[i] ?? -Infinity;
+    if (value > largest) largest = value;
+  }
+  return largest;
+}
+
 /** log softmax, [vocabulary]. */
 export function logSoftmax(logits: ArrayLike<number>): Float64Array {
-  let largest = -Infinity;
-  for (let i = 0; i < logits.length; i++) largest = Math.max(largest, logits[i] ?? -Infinity);
+  const largest = largestOf(logits);
   let sum = 0;
   for (let i = 0; i < logits.length; i++) sum += Math.exp((logits[i] ?? -Infinity) - largest);
   const shift = largest + Math.log(sum);
   return Float64Array.from(logits, (value) => value - shift);
+}
+
+/** log p of one token. NaN where any logit is no number. */
+export function logProbabilityOf(logits: ArrayLike<number>, id: number): number {
+  const largest = largestOf(logits);
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) sum += Math.exp((logits[i] ?? -Infinity) - largest);
+  return (logits[id] ?? -Infinity) - largest - Math.log(sum);
 }
 
 /** The logits with those of `seen` tokens made less likely. */
@@ -83,13 +97,22 @@ function normalised(ids: readonly number[], scaled: Float64Array): Candidate[] {
 /** The likeliest token, the first among equals. */
 export function argmax(logits: ArrayLike<number>): number {
   let best = 0;
-  for (let i = 1; i < logits.length; i++) if ((logits[i] ?? -Infinity) > (logits[best] ?? -Infinity)) best = i;
+  let largest = logits[0] ?? -Infinity;
+  for (let i = 1; i < logits.length; i++) {
+    const value = logits[i] ?? -Infinity;
+    if (value > largest) [best, largest] = [i, value];
+  }
   return best;
 }
 
+/** Uniform random numbers in [0, 1). */
+export interface Uniform {
+  next(): number;
+}
+
 /** The next token. Draws one random number, and none where greedy. */
-export function sample(logits: ArrayLike<number>, seen: Iterable<number>, sampling: Sampling, random: Random): number {
-  const values = penalised(logits, seen, sampling.repetitionPenalty);
+export function sample(logits: ArrayLike<number>, seen: Iterable<number>, sampling: Sampling, random: Uniform): number {
+  const values = sampling.repetitionPenalty === 1 ? logits : penalised(logits, seen, sampling.repetitionPenalty);
   if (sampling.temperature === 0) return argmax(values);
   const list = candidates(values, sampling);
   let left = random.next();

@@ -1,0 +1,92 @@
+// What came out of the comparison of decoders, as data and as a table.
+import { BARE, MESSAGES, OURS, RESIDUAL, SEPARATE, WRITABLE } from './contestants.ts';
+import type { Machine } from '../machine.ts';
+import { machineText } from '../machine.ts';
+import { quantile } from '../raspbugs/statistics.ts';
+
+/** Of one contestant, round by round. */
+export interface Times {
+  readonly name: string;
+  readonly promptMillis: number[];
+  /** For one token after the first. */
+  readonly tokenMillis: number[];
+  /** Processor time for one token, the prompt's share in it. */
+  readonly cpuMillis: number[];
+  /** The first tokens that are the ones of onnxruntime alone, of all. */
+  readonly agreeing: number;
+}
+
+export interface Row {
+  readonly model: string;
+  readonly parameters: number;
+  readonly prompt: number;
+  readonly times: readonly Times[];
+}
+
+export interface Report {
+  readonly machine: Machine;
+  /** What torch runs on; null without one. */
+  readonly torch: string | null;
+  readonly load: { readonly before: number; readonly after: number };
+  readonly settings: { readonly seed: number; readonly rounds: number; readonly tokens: number; readonly threads: number };
+  readonly rows: readonly Row[];
+}
+
+/** Shares of the speed of onnxruntime alone that are asked for. */
+export const ASKED = { [OURS]: 0.9, [WRITABLE]: 1 / 1.05 } as const;
+
+const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+/** Bare milliseconds a token over a contestant's, round by round. */
+function sharesOf({ times }: Row, name: string, by: 'tokenMillis' | 'cpuMillis' = 'tokenMillis'): readonly number[] {
+  const [alone, own] = [BARE, name].map((wanted) => times.find((one) => one.name === wanted)?.[by] ?? []);
+  return (own ?? []).map((millis, round) => (alone?.[round] ?? Number.NaN) / millis);
+}
+
+export function rowText(row: Row): string {
+  const parts = row.times.map(({ name, tokenMillis }) => `${name} ${(1e3 / median(tokenMillis)).toFixed(0)}/s (${(100 * median(sharesOf(row, name))).toFixed(0)} %, by processor time ${(100 * median(sharesOf(row, name, 'cpuMillis'))).toFixed(0)} %)`);
+  return `${row.model}, prompt of ${row.prompt}: ${parts.join('; ')}`;
+}
+
+function cells(row: Row, { name, promptMillis, tokenMillis, cpuMillis, agreeing }: Times, tokens: number): readonly string[] {
+  const [shares, cpu] = [sharesOf(row, name), sharesOf(row, name, 'cpuMillis')];
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  return [
+    row.model, String(row.prompt), name, median(promptMillis).toFixed(2), (1e3 * median(tokenMillis)).toFixed(0), (1e3 / median(tokenMillis)).toFixed(0),
+    percent(median(shares)), `${percent(Math.min(...shares))} – ${percent(Math.max(...shares))}`, (1e3 * median(cpuMillis)).toFixed(0), percent(median(cpu)), `${agreeing}/${tokens}`,
+  ];
+}
+
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+function verdicts(rows: readonly Row[]): string[] {
+  return Object.entries(ASKED).map(([name, asked]) => {
+    const below = (by: 'tokenMillis' | 'cpuMillis'): string => {
+      const missed = rows.filter((row) => median(sharesOf(row, name, by)) < asked).map(({ model, prompt }) => `${model}, prompt of ${prompt}`);
+      return missed.length === 0 ? 'reached in every row' : `below it: ${missed.join('; ')}`;
+    };
+    return `“${name}”: asked ${(100 * asked).toFixed(1)} % of “${BARE}”. By the clock ${below('tokenMillis')}; by processor time ${below('cpuMillis')}.`;
+  });
+}
+
+export function markdown({ machine, torch, load, settings, rows }: Report): string {
+  const header = ['model', 'prompt', 'who', 'prompt, ms', 'µs a token', 'tokens a second', `of “${BARE}”`, 'rounds', 'processor µs a token', 'share by it', 'same tokens'];
+  return [
+    '# Generation against onnxruntime alone, and torch',
+    '',
+    `\`npm run bench -- generate\`. Greedy decoding with a cache of keys and values: medians of ${settings.rounds} rounds, in each of which everybody decodes ${settings.tokens} tokens after the same prompt, one after the other, in turns forwards and backwards; ${settings.threads === 1 ? 'one thread' : `${settings.threads} threads`} each. The share is the median of the rounds' own shares. Processor time is that of all threads and processes, the prompt's share in it; other work on the machine hardly changes it.`,
+    `“${BARE}”: a loop in one process that runs the session, takes the likeliest token and feeds the cache back. “${OURS}”: \`generate\` as the product runs it, with the model in a process of its own, log-probabilities and text. “${MESSAGES}”: the model's process is asked for each token, as two streams side by side ask. “${WRITABLE}”, “${RESIDUAL}”: \`writableSites\`; “${SEPARATE}”: \`writeSite\` at each place. torch: eager, no gradients, no message in its time.`,
+    machineText(machine),
+    torch === null ? 'No Python here imports torch, so it took no part.' : torch,
+    `Load average (1 minute) before ${load.before.toFixed(1)}, after ${load.after.toFixed(1)}; this benchmark alone makes at most ${settings.threads + 0.5}.`,
+    '',
+    ...verdicts(rows),
+    '',
+    line(header),
+    line(header.map((_, i) => (i === 0 || i === 2 ? '---' : '---:'))),
+    ...rows.flatMap((row) => row.times.map((times) => line(cells(row, times, settings.tokens)))),
+    '',
+    ...[...new Map(rows.map((row) => [row.model, row.parameters]))].map(([model, count]) => `${model}: ${count.toLocaleString('en')} parameters.`),
+    '',
+  ].join('\n');
+}
