@@ -82,6 +82,6 @@ export function folderTokenizer({ tokenizer }: Pick<ModelFolder, 'tokenizer'>): 
 
 /** The folder's decoder, or an edit of its graph, whose weights stay where they are. */
 export function folderDecoder({ file, sizes, embedding }: ModelFolder, edit?: Graph): DecoderModel {
-  const source = edit ? { graph: encodeGraph(edit), dataFolder: file.dataFolder, dataBytes: file.dataBytes } : { path: file.path };
+  const source = edit ? { graph: encodeGraph(edit), dataFolder: file.dataFolder, dataBytes: file.dataBytes, file: file.path } : { path: file.path };
   return { graph: edit ?? file.graph, source, sizes, embedding: embedding === null ? undefined : { path: embedding } };
 }

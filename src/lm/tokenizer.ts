@@ -71,7 +71,7 @@ export class Tokenizer {
     const metaspace = partsOf(file.pre_tokenizer).find(({ type }) => type === 'Metaspace');
     this.spaces = metaspace ? String(metaspace['replacement'] ?? '▁') : null;
     // Patterns are compiled when they are used first: what cannot be used is found here.
-    this.decode(this.encode('a b').ids);
+    this.encode('a b');
   }
 
   /** What is put before and after every text. */

@@ -7,8 +7,8 @@ import { isFloatType } from './float16.ts';
 import type { Dimension, Graph, GraphNode, ShapeOf, TensorType } from './graph.ts';
 import { dataTypes, isComputable, valuesReadBy } from './graph.ts';
 import { blocksGradient, gradientInputs, rules } from './rules.ts';
-import { RuleContext, RuleRefusal } from './rules/context.ts';
 import { refusalReason } from './refusals.ts';
+import { ELSEWHERE, RuleContext, RuleRefusal } from './rules/context.ts';
 import type { ElementType, TypeOf } from './types.ts';
 import { valueTypes } from './types.ts';
 import { upgradeOpset } from './upgrade.ts';
@@ -57,7 +57,7 @@ export function differentiate(original: Graph, options: DifferentiateOptions): G
   path.refuseUnknown(hasRule);
   const builder = new GraphBuilder(graph, `${prefix}/`);
   const types = valueTypes(graph);
-  const context = new RuleContext(builder, graph, shapes, types, floatType(types, loss));
+  const context = new RuleContext(builder, graph, shapes, types, floatType(types, loss), new Set([loss, ...withRespectTo]));
   context.accumulate(loss, cotangent ?? context.filled(1, loss));
   for (const node of [...path.nodes].reverse()) backward(context, path, node);
   for (const name of withRespectTo) {
@@ -96,6 +96,7 @@ function backward(context: RuleContext, path: Path, node: GraphNode): void {
   node.inputs.forEach((input, i) => {
     if (!path.active.has(input) || !continuous.includes(input)) return;
     const result = results[i];
+    if (result === ELSEWHERE) return;
     if (!result) throw path.refusal(node, `its input ${i} takes no gradient`);
     context.accumulate(input, result);
   });

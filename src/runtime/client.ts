@@ -72,6 +72,11 @@ export class ModelHost {
     return this.options.provider ?? 'cpu';
   }
 
+  /** The environment of the process that runs models. */
+  get environment(): Readonly<Record<string, string | undefined>> {
+    return { ...process.env, ...this.options.environment };
+  }
+
   /** The built host script, for processes that start hosts of their own. */
   get hostPath(): string {
     return this.options.hostPath;
@@ -189,7 +194,7 @@ export class ModelHost {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       execArgv: [],
-      env: { ...process.env, ...this.options.environment, ELECTRON_RUN_AS_NODE: '1' },
+      env: { ...this.environment, ELECTRON_RUN_AS_NODE: '1' },
     });
     this.child = child;
     this.generation++;

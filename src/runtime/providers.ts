@@ -1,6 +1,8 @@
 // Which execution providers run here: each is tried, checked against CPU and timed; the rest say why they do not run.
 import type { ModelHost } from './client.ts';
 import { RuntimeError, HostDiedError } from './client.ts';
+import type { Device } from './devices.ts';
+import { deviceOf } from './devices.ts';
 import type { HostTensor, Provider } from './protocol.ts';
 
 /** A small model with its gradient, to be run on every provider. */
@@ -11,6 +13,7 @@ export interface SelfCheck {
 
 export interface ProviderReport {
   readonly provider: Provider;
+  readonly device: Device;
   readonly works: boolean;
   /** Why it does not run, or what to know about it. */
   readonly reason: string;
@@ -40,8 +43,9 @@ export async function probeProviders(host: ModelHost, check: SelfCheck, platform
   const truth = await run(host, check, 'cpu');
   const reports: ProviderReport[] = [];
   for (const provider of providersOf(platform)) {
-    if (provider === 'cpu') reports.push({ provider, works: true, reason: 'the reference', difference: 0, millis: truth.millis });
-    else reports.push(await probe(host, check, provider, truth));
+    const device = deviceOf(provider, { platform, environment: host.environment });
+    if (provider === 'cpu') reports.push({ provider, device, works: true, reason: 'the reference', difference: 0, millis: truth.millis });
+    else reports.push({ device, ...(await probe(host, check, provider, truth)) });
   }
   return reports;
 }
@@ -51,7 +55,7 @@ interface Outcome {
   readonly millis: number;
 }
 
-async function probe(host: ModelHost, check: SelfCheck, provider: Provider, truth: Outcome): Promise<ProviderReport> {
+async function probe(host: ModelHost, check: SelfCheck, provider: Provider, truth: Outcome): Promise<Omit<ProviderReport, 'device'>> {
   try {
     const { outputs, millis } = await run(host, check, provider);
     const difference = relativeDifference(outputs, truth.outputs);
@@ -62,17 +66,15 @@ async function probe(host: ModelHost, check: SelfCheck, provider: Provider, trut
     return { provider, works: true, reason: slower ? 'slower than CPU on small graphs, so those stay on CPU' : 'faster than CPU', difference, millis };
   } catch (error) {
     if (!(error instanceof RuntimeError) && !(error instanceof HostDiedError)) throw error;
-    return { provider, works: false, reason: reasonOf(provider, error.message), difference: null, millis: null };
+    return { provider, works: false, reason: reasonOf(error.message), difference: null, millis: null };
   }
 }
 
-function reasonOf(provider: Provider, message: string): string {
-  if (/not (available|supported|found)|no available backend|backend not found/i.test(message)) return `this build of the runtime does not carry it (${firstLine(message)})`;
-  if (provider === 'webgpu' && /adapter|dawn|vulkan/i.test(message)) return `no GPU that WebGPU can use was found (${firstLine(message)})`;
-  return firstLine(message);
+/** The part of a message that says what is wrong, without the runtime's own words where there are better ones. */
+export function reasonOf(message: string): string {
+  const line = message.split('\n')[0] ?? message;
+  return (/^(.{20,}?[.!]) \(/.exec(line)?.[1] ?? line).slice(0, 300);
 }
-
-const firstLine = (message: string): string => (message.split('\n')[0] ?? message).slice(0, 160);
 
 async function run(host: ModelHost, { model, feeds }: SelfCheck, provider: Provider): Promise<Outcome> {
   const session = await host.createSession(model, { provider });
@@ -90,7 +92,8 @@ async function run(host: ModelHost, { model, feeds }: SelfCheck, provider: Provi
   }
 }
 
-function relativeDifference(a: Readonly<Record<string, HostTensor>>, b: Readonly<Record<string, HostTensor>>): number {
+/** ‖a − b‖ ∕ ‖b‖ over all numbers of the tensors of b. */
+export function relativeDifference(a: Readonly<Record<string, HostTensor>>, b: Readonly<Record<string, HostTensor>>): number {
   let difference = 0;
   let size = 0;
   for (const [name, tensor] of Object.entries(b)) {
@@ -103,24 +106,39 @@ function relativeDifference(a: Readonly<Record<string, HostTensor>>, b: Readonly
   return Math.sqrt(difference / Math.max(size, Number.MIN_VALUE));
 }
 
-/** The provider to use: the fastest that works, in the platform's order; CPU for small graphs if nothing beats it. */
+/**
+ * The provider for small graphs: the first in the platform's order that agrees with CPU and is faster. A driver in
+ * software never is: it computes on the same processor.
+ */
 export function chooseProvider(reports: readonly ProviderReport[]): Provider {
   const cpu = reports.find(({ provider }) => provider === 'cpu');
-  const faster = reports.find(({ works, millis, provider }) => works && provider !== 'cpu' && (millis ?? Infinity) < (cpu?.millis ?? 0));
+  const faster = candidates(reports).find(({ millis }) => (millis ?? Infinity) < (cpu?.millis ?? 0));
   return faster?.provider ?? 'cpu';
+}
+
+/** The providers that a large model may be tried on, in the platform's order: they agree with CPU, on hardware of their own. */
+export const candidates = (reports: readonly ProviderReport[]): readonly ProviderReport[] =>
+  reports.filter(({ provider, works, device }) => provider !== 'cpu' && works && !device.software);
+
+/** Why each provider before the chosen one is passed over, a line each. */
+export function passedOver(reports: readonly ProviderReport[]): string[] {
+  return reports.filter((report) => report.provider !== 'cpu' && !candidates(reports).includes(report)).map(({ provider, works, reason, device }) =>
+    `${provider} is passed over: ${works ? `its GPU is ${device.name}` : reason}`);
 }
 
 /** The reports as a table for a person. */
 export function describeProviders(reports: readonly ProviderReport[]): string {
-  const rows = reports.map(({ provider, works, reason, difference, millis }) => [
+  const rows = reports.map(({ provider, device, works, reason, difference, millis }) => [
     provider,
     works ? 'works' : 'does not run',
     millis === null ? '–' : `${millis.toFixed(2)} ms`,
     difference === null ? '–' : difference.toExponential(1),
+    device.name,
     reason,
   ]);
-  const table = [['provider', 'state', 'self-check', 'difference from CPU', 'why'], ...rows];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
-  const lines = table.map((row) => row.map((cell, column) => (column < 4 ? cell.padEnd(widths[column] ?? 0) : cell)).join('  '));
-  return [...lines, '', `Small graphs run on: ${chooseProvider(reports)}`].join('\n');
+  const table = [['provider', 'state', 'self-check', 'difference from CPU', 'device', 'why'], ...rows];
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  const lines = table.map((row) => row.map((cell, column) => (column < 5 ? cell.padEnd(widths[column] ?? 0) : cell)).join('  '));
+  const models = [...candidates(reports).map(({ provider }) => provider), 'cpu'];
+  return [...lines, '', `Small graphs run on: ${chooseProvider(reports)}`, `Language models are tried on: ${models.join(', then ')}`].join('\n');
 }
