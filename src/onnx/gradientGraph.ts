@@ -15,25 +15,26 @@ export interface GradientQuestion extends Omit<DifferentiateOptions, 'shapes'> {
 }
 
 /**
- * What `differentiate` gives for a graph as it was exported: of any opset from 7 on, with fused operators. Those between
- * the values differentiated by and the loss are written out in standard ops, and those that compute such a value and may
- * use it inside as well; all others stay as they are.
- * @throws NoGradientError before anything runs, OpsetError, RuleRefusal where a fused operator is used in a way that is not covered
+ * What `differentiate` gives for a graph of any opset from 7 on that may hold fused operators. Those between the values
+ * differentiated by and the loss are written out in standard ops, and those that compute such a value and may use it
+ * inside as well; all others stay as they are.
+ * @throws NoGradientError before anything runs, OpsetError, and RuleRefusal where a fused operator is used in a way that
+ * is not covered
  */
 export async function gradientGraph(graph: Graph, question: GradientQuestion): Promise<Graph> {
   const { feeds, execute, ...options } = question;
   const ready = upgradeOpset(runnableGraph(graph));
-  refuseMissingRules(ready, options.loss, options.withRespectTo, isWrittenOut);
+  refuseMissingRules(ready, options.loss, options.withRespectTo, isFused);
   const shapes = await measureShapes(ready, feeds, execute);
-  const given = ready.nodes.filter((node) => isWrittenOut(node) && node.outputs.length > 1 && options.withRespectTo.some((value) => node.outputs.includes(value)));
+  const given = ready.nodes.filter((node) => isFused(node) && node.outputs.length > 1 && options.withRespectTo.some((value) => node.outputs.includes(value)));
   const sources = [...options.withRespectTo, ...given.flatMap(({ outputs }) => outputs)];
-  const fused = new Set([...given, ...nodesOnPath(ready, options.loss, sources).filter(isWrittenOut)]);
+  const fused = new Set([...given, ...nodesOnPath(ready, options.loss, sources).filter(isFused)]);
   if (fused.size === 0) return differentiate(ready, { ...options, shapes });
   const plain = readInside(withoutFused(ready, shapes, { isWanted: (node) => fused.has(node) }), new Set(options.withRespectTo));
   return differentiate(plain, { ...options, shapes: await measureShapes(plain, feeds, execute) });
 }
 
-const isWrittenOut = (node: GraphNode): boolean => fusedExpansion(node) !== undefined;
+const isFused = (node: GraphNode): boolean => fusedExpansion(node) !== undefined;
 
 /** What was a fused operator's output and is a copy of a value inside becomes that value itself, for all that read it. */
 function readInside(graph: Graph, outputs: ReadonlySet<string>): Graph {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { encodeGraph } from '../../src/onnx/encode.ts';
-import { fromHalfBits, floatsOf, floatTensor, halfBits } from '../../src/onnx/float16.ts';
+import { floatsOf, floatTensor } from '../../src/onnx/float16.ts';
 import { gradientGraph } from '../../src/onnx/gradientGraph.ts';
 import type { Attribute, Graph, GraphNode, Initializer, Tensor } from '../../src/onnx/graph.ts';
 import { dataTypes, isTensor } from '../../src/onnx/graph.ts';
@@ -18,7 +18,7 @@ function withConstants(graph: Graph, change: (tensor: Tensor) => Tensor): Graph 
   return { ...graph, nodes, initializers: new Map([...graph.initializers].map(([name, tensor]) => [name, changed(tensor)])) };
 }
 
-const rounded = (graph: Graph): Graph => withConstants(graph, (tensor) => ({ ...tensor, data: Float32Array.from(tensor.data as Float32Array, (value) => fromHalfBits(halfBits(value))) }));
+const rounded = (graph: Graph): Graph => withConstants(graph, (tensor) => floatTensor('float32', tensor.dims, floatsOf(floatTensor('float16', tensor.dims, floatsOf(tensor)))));
 
 /** All in float16: weights, inputs, outputs, and what is cast to float32. */
 function halved(graph: Graph): Graph {
