@@ -1,4 +1,5 @@
-// The language models that the host tests take: the one that comes with the project, else the one that lies beside it.
+// The language models that the host tests take: one that writes at length where it lies beside the project, else the one
+// that comes with it, whose texts are short.
 import { existsSync } from 'node:fs';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
@@ -6,7 +7,7 @@ import * as vscode from 'vscode';
 /** The folder of the first of them that is there; null where there is none. */
 export function modelFolder(): string | null {
   const root = vscode.extensions.getExtension('gradlens.gradlens')?.extensionUri.fsPath ?? '';
-  const places = [path.join(root, 'models', 'tiny-code'), path.join(root, '..', 'shared', 'models', 'stories260k'), path.join(root, '..', '..', 'shared', 'models', 'stories260k')];
+  const places = [path.join(root, '..', 'shared', 'models', 'stories260k'), path.join(root, '..', '..', 'shared', 'models', 'stories260k'), path.join(root, 'models', 'tiny-code')];
   return places.find((place) => existsSync(path.join(place, 'config.json'))) ?? null;
 }
 
