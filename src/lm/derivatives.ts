@@ -3,10 +3,11 @@
 //   const opened = await openDerivatives(folder, host, { sites: ['embed'], target: 'logProbabilities' });
 //   const { values, gradients } = await opened.derivatives.differentiate({ ids, outcomes });
 import type { Feeds, Outcome, TokenRows } from './derivativeFeeds.ts';
-import { EMBEDDINGS, outcomeFeeds, rowFeeds } from './derivativeFeeds.ts';
+import { EMBEDDINGS, outcomeFeeds } from './derivativeFeeds.ts';
 import { derivativeGraph, embeddingGraph, inputsOf, targetGraph } from './derivativeGraphs.ts';
 import { readName } from './edits.ts';
 import type { ModelFolder } from './folder.ts';
+import { integers, needsRightPadding, promptFeeds } from './interface.ts';
 import type { MemoryEstimate, RunSizes } from './memoryEstimate.ts';
 import { estimateMemory, measuredSizes } from './memoryEstimate.ts';
 import { siteGradientName } from './siteGradients.ts';
@@ -86,9 +87,9 @@ export async function openDerivatives(folder: ModelFolder, host: ModelHost, opti
 
 const refused = (code: DerivativeProblem['code'], message: string): OpenedDerivatives => ({ ok: false, problem: { code, message } });
 
-/** An input that `rowFeeds` has nothing for. */
+/** An input that `promptFeeds` has nothing for. */
 function unknownInput({ io, file }: ModelFolder): string | null {
-  const known = rowFeeds(io, { ids: [[0]] });
+  const known = promptFeeds(io, [[0]]);
   return file.graph.inputs.find(({ name }) => name !== io.embeds?.name && !Object.hasOwn(known, name))?.name ?? null;
 }
 
@@ -130,9 +131,8 @@ export class Derivatives {
     return hiddenOf(this.parts);
   }
 
-  /** GroupQueryAttention reads only how many tokens a row has, so padding must come after them. */
   get needsRightPadding(): boolean {
-    return this.parts.folder.file.graph.nodes.some(({ op }) => op === 'GroupQueryAttention');
+    return needsRightPadding(this.parts.folder.file.graph);
   }
 
   /** What is differentiated by. */
@@ -143,11 +143,11 @@ export class Derivatives {
   /** What tokens are embedded as, float32 [batch, sequence, hidden]: the value of the site `embed`. */
   async embed(rows: TokenRows, token?: CancellationToken): Promise<Float32Array> {
     const { folder, host, embed, session } = this.parts;
-    const feeds: Record<string, HostTensor> = { ...rowFeeds(folder.io, rows) };
+    const feeds: Record<string, HostTensor> = promptFeeds(folder.io, rows.ids, rows.mask);
     if (folder.io.embeds) {
       if (!folder.vision) throw new RangeError('the model takes embeddings, and what makes them of tokens does not lie beside it');
       const words = await host.createSession({ path: folder.vision.embedTokens }, session);
-      const { [words.outputNames[0] ?? '']: vectors } = await survivingDeaths(() => words.run({ [words.inputNames[0] ?? 'input_ids']: integerRows(rows.ids) }, { ...(token ? { token } : {}) }));
+      const { [words.outputNames[0] ?? '']: vectors } = await survivingDeaths(() => words.run({ [words.inputNames[0] ?? 'input_ids']: integers('int64', [rows.ids.length, rows.ids[0]?.length ?? 0], rows.ids.flat()) }, { ...(token ? { token } : {}) }));
       await words.release();
       if (!vectors || embed.value === folder.io.embeds.name) return vectors?.data as Float32Array;
       feeds[folder.io.embeds.name] = vectors;
@@ -217,7 +217,7 @@ export class Derivatives {
     if (this.needsRightPadding && rows.mask?.some((row) => row.some((one, i) => one > (row[i - 1] ?? 1)))) throw new RangeError('this model takes padding after the tokens only');
     const dims = [rows.ids.length, rows.ids[0]?.length ?? 0, this.hidden];
     const embeddings: HostTensor = { type: 'float32', dims, data: rows.embeddings ?? (await this.embed(rows, token)) };
-    return { ...rowFeeds(folder.io, rows), ...outcomeFeeds(rows.outcomes), [EMBEDDINGS]: embeddings };
+    return { ...promptFeeds(folder.io, rows.ids, rows.mask), ...outcomeFeeds(rows.outcomes), [EMBEDDINGS]: embeddings };
   }
 
   private async run(graph: Graph, feeds: Feeds, outputs: readonly string[], token: CancellationToken | undefined): Promise<Feeds> {
@@ -241,8 +241,6 @@ const valuesOf = (results: Feeds): Pick<DerivativeResult, 'target' | 'values'> =
 
 const sourceOf = (graph: Graph, { dataFolder, dataBytes }: ModelFile) => ({ graph: encodeGraph(graph), dataFolder, dataBytes });
 
-const integerRows = (ids: readonly (readonly number[])[]): HostTensor => ({ type: 'int64', dims: [ids.length, ids[0]?.length ?? 0], data: BigInt64Array.from(ids.flat(), BigInt) });
-
 const zeroEmbeddings = ({ batch, length }: RunSizes, hidden: number): Tensor => ({ type: 'float32', dims: [batch, length, hidden], data: new Float32Array(batch * length * hidden) });
 
 /** For the measured sizes. */
@@ -253,7 +251,7 @@ function sampleFeeds(parts: Parts): readonly [Feeds, Feeds] {
     const ids = Array.from({ length: sizes.batch }, () => Array.from({ length: sizes.length }, (_, i) => i % 2));
     const outcomes = Array.from({ length: sizes.outcomes }, (_, i) => ({ row: 0, position: i % sizes.positions, token: 0 }));
     const given = io.embeds ? { [io.embeds.name]: zeroEmbeddings(sizes, hiddenOf(parts)) } : {};
-    return { ...rowFeeds(io, { ids }), ...outcomeFeeds(outcomes), ...given };
+    return { ...promptFeeds(io, ids), ...outcomeFeeds(outcomes), ...given };
   };
   return [sample(small), sample(large)];
 }

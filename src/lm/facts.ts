@@ -9,6 +9,7 @@ import type { Site, SitesResult } from './sites.ts';
 import { findSites } from './sites.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import type { Checked } from './tokenizerFile.ts';
+import { byteSize } from '../onnx/decodeTensor.ts';
 import { nodesOnPath } from '../onnx/differentiate.ts';
 import { fusedExpansion } from '../onnx/expand.ts';
 import type { Graph } from '../onnx/graph.ts';
@@ -56,14 +57,9 @@ function filesOf({ path: folder, variant, tokenizer, vision }: ModelFolder): rea
 
 const relative = (folder: string, file: string): string => path.relative(folder, file).split(path.sep).join('/');
 
-const bytesOfType: Readonly<Record<string, number>> = { float32: 4, float16: 2, float64: 8, int64: 8, int32: 4 };
-
 /** Keys and values of `length` tokens, one sequence; what has a size of its own counts too. */
 function cacheBytes({ cache }: ModelInterface, length: number): number {
-  return cache.reduce((sum, { type, dims }) => {
-    const elements = dims.reduce<number>((size, dim) => size * (dim === 'batch' ? 1 : dim === 'past' ? length : dim), 1);
-    return sum + elements * (bytesOfType[type] ?? 1);
-  }, 0);
+  return cache.reduce((sum, { type, dims }) => sum + byteSize(type, dims.map((dim) => (dim === 'batch' ? 1 : dim === 'past' ? length : dim))), 0);
 }
 
 /** Whether the logits can be differentiated by the embedding: every operator between needs a rule, or an expansion into such. */

@@ -144,6 +144,9 @@ export function emptyCache({ cache }: ModelInterface, batch: number): Record<str
   }));
 }
 
+/** GroupQueryAttention reads only how many tokens a row has, so padding must come after them. */
+export const needsRightPadding = ({ nodes }: Pick<Graph, 'nodes'>): boolean => nodes.some(({ op }) => op === 'GroupQueryAttention');
+
 const HALF_ONE = 0x3c00;
 
 /** Integers as the type that an input takes; of float16 only 0 and what is not 0, as 1. */
@@ -222,9 +225,6 @@ export function stepInputs(io: TokenInputs): readonly StepInput[] {
   return inputs;
 }
 
-/**
- * What a first run on whole, equally long sequences needs, without embeddings.
- * @param ids token ids, [batch][sequence]
- */
-export const promptFeeds = (io: ModelInterface, ids: readonly (readonly number[])[]): Record<string, HostTensor> =>
-  ({ ...emptyCache(io, ids.length), ...passFeeds(io, { ids, past: 0 }) });
+/** What a first run on whole, equally long sequences needs, without embeddings. */
+export const promptFeeds = (io: ModelInterface, ids: TokenPass['ids'], mask?: TokenPass['mask']): Record<string, HostTensor> =>
+  ({ ...emptyCache(io, ids.length), ...passFeeds(io, { ids, mask, past: 0 }) });

@@ -1,9 +1,10 @@
 // How much memory a run of a graph takes at sizes that were not run: from the sizes of all values in two small runs.
-import { elementTypes } from './elementTypes.ts';
+import { byteSize } from '../onnx/decodeTensor.ts';
 import type { Graph, Tensor } from '../onnx/graph.ts';
 import { elementCount } from '../onnx/graph.ts';
 import type { Execute } from '../onnx/shapes.ts';
 import { measureDims } from '../onnx/shapes.ts';
+import { valueTypes } from '../onnx/types.ts';
 
 /** What a run's sizes depend on. */
 export interface RunSizes {
@@ -33,8 +34,8 @@ export type MemoryEstimate = (sizes: RunSizes) => number;
  */
 export async function estimateMemory(graph: Graph, feeds: readonly [Readonly<Record<string, Tensor>>, Readonly<Record<string, Tensor>>], execute: Execute): Promise<MemoryEstimate> {
   const [small, large] = [await measureDims(graph, feeds[0], execute), await measureDims(graph, feeds[1], execute)];
-  const typeOf = elementTypes(graph);
-  const growths = new Map([...small].map(([name, dims]) => [name, growth(bytesOf(typeOf(name)) * elementCount(dims), elementCount(dims), elementCount(large.get(name) ?? []))]));
+  const typeOf = valueTypes(graph);
+  const growths = new Map([...small].map(([name, dims]) => [name, growth(byteSize(typeOf(name) ?? 'float32', dims), elementCount(dims), elementCount(large.get(name) ?? []))]));
   const releases = releasesOf(graph);
   return (sizes) => {
     const bytes = (name: string): number => scaled(growths.get(name), sizes);
@@ -48,8 +49,6 @@ export async function estimateMemory(graph: Graph, feeds: readonly [Readonly<Rec
     return most;
   };
 }
-
-const bytesOf = (type: string | undefined): number => (type === 'bool' || type === 'int8' || type === 'uint8' ? 1 : type === 'float16' || type === 'bfloat16' ? 2 : type === 'int64' || type === 'float64' ? 8 : 4);
 
 /** A growth that no powers explain is taken for one with batch and the square of the length. */
 function growth(bytes: number, from: number, to: number): Growth {

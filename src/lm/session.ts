@@ -1,6 +1,6 @@
 // A decoder in the model host: passes over tokens or embeddings, with its cache kept beside it.
 import type { CacheSizes, ModelInterface, TokenPass } from './interface.ts';
-import { cacheCarry, emptyCache, integers, passFeeds, readInterface, stepInputs } from './interface.ts';
+import { cacheCarry, emptyCache, integers, needsRightPadding, passFeeds, readInterface, stepInputs } from './interface.ts';
 import { runnableModel } from './runnableModel.ts';
 import type { Graph } from '../onnx/graph.ts';
 import type { Decoding, ModelHost, ModelSource, Session } from '../runtime/client.ts';
@@ -125,9 +125,8 @@ export class Decoder {
     return typeof size === 'number' ? size : null;
   }
 
-  /** GroupQueryAttention reads only how many tokens a row has, so padding must come after them. */
   needsRightPadding(): boolean {
-    return this.graph.nodes.some(({ op }) => op === 'GroupQueryAttention');
+    return needsRightPadding(this.graph);
   }
 
   /**

@@ -1,11 +1,11 @@
 // Named places of a decoder's residual stream and of what writes to it, as interpretability tools name them.
-import type { ElementType } from './elementTypes.ts';
-import { elementTypes } from './elementTypes.ts';
 import type { Flow } from './flow.ts';
 import { embeddingWidth, isProjection, lastProjection, projectionSizes } from './projection.ts';
 import type { Branch, ResidualStep, ResidualStream } from './residualStream.ts';
 import { findResidualStream, isFusedSum, nodeName } from './residualStream.ts';
 import type { Dimension, Graph, GraphNode } from '../onnx/graph.ts';
+import type { ElementType, TypeOf } from '../onnx/types.ts';
+import { valueTypes } from '../onnx/types.ts';
 
 export type LayerSite = 'resid_pre' | 'attn_out' | 'resid_mid' | 'mlp_out' | 'mlp_act' | 'resid_post';
 export type SiteKind = 'embed' | LayerSite | 'final_norm' | 'logits';
@@ -79,7 +79,7 @@ function layersOf(steps: readonly ResidualStep[]): readonly Layer[] {
 class Naming {
   private readonly sites: Site[] = [];
   private readonly missing: string[] = [];
-  private readonly typeOf: (value: string) => ElementType | undefined;
+  private readonly typeOf: TypeOf;
   private readonly flow: Flow;
   private readonly width: Dimension;
 
@@ -88,7 +88,7 @@ class Naming {
     private readonly stream: ResidualStream,
   ) {
     this.flow = stream.flow;
-    this.typeOf = elementTypes(graph);
+    this.typeOf = valueTypes(graph);
     this.width = this.hiddenWidth();
   }
 

@@ -91,5 +91,6 @@ export function valueTypes(graph: Graph): TypeOf {
       if (name !== '' && type !== undefined) types.set(name, type);
     });
   }
+  for (const { name, type } of graph.outputs) if (!types.has(name)) types.set(name, type);
   return typeOf;
 }

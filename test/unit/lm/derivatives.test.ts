@@ -148,6 +148,17 @@ describe('derivatives of a model folder', () => {
       assert.match(await refusal({ ...graph, inputs: [...graph.inputs, { name: 'adapter', type: 'float32', dims: [] }] }), /^missingInput: .*“adapter”/);
     });
 
+    it('but not where a model wants the lengths that GroupQueryAttention reads', async () => {
+      const graph = smallDecoder({ form: 'llama', layers: 1 });
+      const lengths: Graph['inputs'] = [{ name: 'seqlens_k', type: 'int32', dims: ['batch'] }, { name: 'total_sequence_length', type: 'int32', dims: [] }];
+      writeFileSync(path.join(folder, 'onnx/model.onnx'), encodeGraph({ ...graph, inputs: [...graph.inputs, ...lengths] }));
+      const result = await openDerivatives(folderAt(folder), sharedHost(), { sites: ['embed'], target: 'logits' });
+      assert.ok(result.ok, result.ok ? '' : result.problem.message);
+      const { values } = await result.derivatives.differentiate({ ids: [[1, 2, 3]], outcomes: [{ row: 0, position: 2, token: 4 }] });
+      assert.ok(Number.isFinite(values[0]));
+      await result.derivatives.release();
+    });
+
     it('where an operator on the way has no derivative, by its name and the path', async () => {
       const graph = smallDecoder({ form: 'llama', layers: 1 });
       const stepped = { ...graph, nodes: graph.nodes.map((node) => (node.op === 'Sigmoid' ? { ...node, op: 'Det' } : node)) };
