@@ -44,7 +44,8 @@ export class ModelStatus implements vscode.Disposable {
     item.tooltip = this.tooltip();
     item.accessibilityInformation = { label: vscode.l10n.t('Language model: {0}, {1}', name, activityText(models)), role: 'button' };
     item.show();
-    if (chosen) void this.learn();
+    // Nothing is started for a tooltip's sake.
+    if (chosen && models.calls.pid !== undefined) void this.learn();
   }
 
   private tooltip(): vscode.MarkdownString {
