@@ -1,5 +1,4 @@
 // npm run bench -- generate: tokens a second against onnxruntime alone and torch, in turns within one run.
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Contestant, Side } from './contestants.ts';
@@ -12,6 +11,7 @@ import { TorchDecoder } from './torch.ts';
 import { builtHost } from '../builtHost.ts';
 import { machine } from '../machine.ts';
 import { fastestKernels, pythonWithTorch } from '../training/torch.ts';
+import { writeReport } from '../writeReport.ts';
 import { openModelFolder } from '../../src/lm/folder.ts';
 import { folderTokenizer } from '../../src/lm/languageModel.ts';
 import { ModelHost } from '../../src/runtime/client.ts';
@@ -45,6 +45,7 @@ export async function benchGenerate(args: readonly string[]): Promise<void> {
   const host = ModelHost.start({ hostPath: builtHost() });
   const rows: Row[] = [];
   const report = (): Report => ({ machine: machine(), torch: torch?.about ?? null, load: { before, after: loadavg()[0] ?? 0 }, settings, rows });
+  const save = (all: Report): string => writeReport(all, markdown(all), values.out);
   try {
     for (const model of models) {
       await torch?.decoder.load(model);
@@ -53,10 +54,10 @@ export async function benchGenerate(args: readonly string[]): Promise<void> {
       for (const prompt of values.prompts.split(',').map(Number)) {
         rows.push(await measure(model, prompt, contestants, settings));
         console.error(rows.slice(-1).map(rowText).join());
-        write(report(), values.out);
+        save(report());
       }
     }
-    console.log(write(report(), values.out));
+    console.log(save(report()));
   } finally {
     host.dispose();
     torch?.decoder.dispose();
@@ -122,13 +123,4 @@ async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>):
   const results: R[] = [];
   for (const item of items) results.push(await work(item));
   return results;
-}
-
-function write(report: Report, name: string): string {
-  const folder = new URL('../results/', import.meta.url);
-  mkdirSync(folder, { recursive: true });
-  const text = markdown(report);
-  writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify(report, null, 1)}\n`);
-  writeFileSync(new URL(`${name}.md`, folder), text);
-  return text;
 }

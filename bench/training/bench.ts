@@ -1,5 +1,4 @@
 // npm run bench -- training: milliseconds for one step of training against torch, in turns within one run.
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Contestant } from './contestants.ts';
@@ -14,6 +13,7 @@ import { builtHost } from '../builtHost.ts';
 import { machine } from '../machine.ts';
 import type { BaseProgram } from '../raspbugs/programs.ts';
 import { basePrograms } from '../raspbugs/programs.ts';
+import { writeReport } from '../writeReport.ts';
 import { CHUNK, CHUNK_MILLIS } from '../../src/numeric/weights/trainingSteps.ts';
 import { shapeOf } from '../../src/numeric/weights/transformer.ts';
 import { ModelHost } from '../../src/runtime/client.ts';
@@ -70,8 +70,9 @@ export async function benchTraining(args: readonly string[]): Promise<void> {
     const shapes = bases.flatMap((base) => values.batches.split(',').map((batch) => ({ base, batch: Number(batch) })));
     const report = (rows: readonly Row[]): Report => ({ machine: machine(), torch: torches[0]?.about.torch ?? '', kernels, load: { before, after: loadavg()[0] ?? 0 }, settings, wanted: shapes.length, summary: summarise(rows), rows });
     // A run that is stopped leaves what it has measured.
-    const rows = await measureAll(shapes, { torches, host }, settings, (measured) => void write(report(measured), values.out));
-    console.log(write(report(rows), values.out));
+    const save = (all: Report): string => writeReport(all, markdown(all), values.out);
+    const rows = await measureAll(shapes, { torches, host }, settings, (measured) => void save(report(measured)));
+    console.log(save(report(rows)));
   } finally {
     host.dispose();
     for (const torch of torches) torch.dispose();
@@ -162,13 +163,4 @@ export function faultOf(ours: readonly number[], torch: readonly number[]): stri
     if (!(gap <= limit)) return `our loss before step ${step + 1} is off that of torch in float64 by ${gap.toExponential(1)} of its size, torch in float32 by ${worst.toExponential(1)}; the limit is ${limit.toExponential(1)}.`;
   }
   return null;
-}
-
-function write(report: Report, name: string): string {
-  const folder = new URL('../results/', import.meta.url);
-  mkdirSync(folder, { recursive: true });
-  const text = markdown(report);
-  writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify(report, null, 1)}\n`);
-  writeFileSync(new URL(`${name}.md`, folder), text);
-  return text;
 }
