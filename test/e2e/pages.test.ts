@@ -30,9 +30,11 @@ describe('pages', () => {
     await workbench.command('GradLens: Draw');
     const drawing = workbench.webview();
     await drawing.locator('body[data-state="drawn"] svg').waitFor({ timeout: 30_000 });
-    await drawing.locator('.op').first().focus();
-    await drawing.locator('.op').first().press('End');
-    assert.match(await drawing.locator('.details').innerText(), /^differs = not .*: F, F, F, F$/);
+    await workbench.until('the last op is chosen', async () => {
+      await drawing.locator('.op').first().focus();
+      await drawing.locator('.op').first().press('End');
+      assert.match(await drawing.locator('.details').innerText(), /^differs = not .*: F, F, F, F$/);
+    });
     await drawing.locator('summary').click();
     assert.match(await drawing.locator('table').first().innerText(), /differs/);
     await drawing.locator('summary').click();
