@@ -4,8 +4,8 @@ import type { Kind, Scene, SceneObject, SceneStyle } from './scenes.ts';
 import { allKinds, CLEARLY_VISIBLE, companionships, holds, sameKind, sampleScene } from './scenes.ts';
 import { CAPTION_PROMPT, companionAsked, kindsNamed, presencePrompt } from './texts.ts';
 import type { ImagePrompt, VisionModel } from './visionModel.ts';
-import { argMax } from './visionModel.ts';
 import { Random } from '../../../src/shared/random.ts';
+import { argmax } from '../../../src/shared/sampling.ts';
 
 /** A share, counted. */
 export interface Share {
@@ -116,7 +116,7 @@ async function rightAnswers(model: VisionModel, questions: readonly Question[], 
   const prompts = questions.map(({ scene, asked }): ImagePrompt => ({ pixels: imageOf(scene, blind), text: presencePrompt(asked) }));
   const [yes, no] = [' Yes', ' No'].map((answer) => model.tokenizer.encode(answer, false).ids[0]);
   const logits = await once(prompts, blind, (asked) => model.nextLogits(asked));
-  return questions.map(({ scene, asked }, i) => argMax(logits[i] ?? new Float32Array()) === (holds(scene, asked) ? yes : no));
+  return questions.map(({ scene, asked }, i) => argmax(logits[i] ?? new Float32Array()) === (holds(scene, asked) ? yes : no));
 }
 
 const captionsOf = (model: VisionModel, scenes: readonly Scene[], blind: boolean): Promise<readonly string[]> =>

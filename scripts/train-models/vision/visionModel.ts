@@ -1,13 +1,13 @@
 // Asks a vision-language model folder about images: its three graphs joined, many images at once, greedily.
-import { readFileSync } from 'node:fs';
 import { pixelTensor } from './examples.ts';
 import type { ModelFolder } from '../../../src/lm/folder.ts';
+import { folderDecoder, folderTokenizer } from '../../../src/lm/languageModel.ts';
 import type { Decoder } from '../../../src/lm/session.ts';
 import { openDecoder } from '../../../src/lm/session.ts';
 import type { Tokenizer } from '../../../src/lm/tokenizer.ts';
-import { readTokenizer } from '../../../src/lm/tokenizer.ts';
 import type { ModelHost, Session } from '../../../src/runtime/client.ts';
 import type { HostTensor } from '../../../src/runtime/protocol.ts';
+import { argmax } from '../../../src/shared/sampling.ts';
 
 /** Stands for the image in a prompt. */
 export const IMAGE_TOKEN = '<image>';
@@ -31,13 +31,12 @@ export class VisionModel {
   ) {}
 
   static async open(host: ModelHost, folder: ModelFolder): Promise<VisionModel> {
-    const { vision, tokens, tokenizer: files } = folder;
+    const { vision, tokens } = folder;
     if (!vision || tokens.image === null) throw new RangeError(`${folder.name} is no vision-language model`);
-    const json = (file: string | null): unknown => (file === null ? {} : JSON.parse(readFileSync(file, 'utf8')));
-    const tokenizer = readTokenizer({ tokenizer: json(files.tokenizer), config: json(files.config) });
+    const tokenizer = folderTokenizer(folder);
     if (!tokenizer.ok) throw new RangeError(tokenizer.fault.message);
     const options = { provider: 'cpu', threads: 1 } as const;
-    const opened = await openDecoder(host, { graph: folder.file.graph, source: { path: folder.variant.path }, embedding: { path: vision.embedTokens }, options });
+    const opened = await openDecoder(host, { ...folderDecoder(folder), options });
     if (!opened.ok) throw new RangeError(opened.fault.message);
     const [embedding, encoder] = [await host.createSession({ path: vision.embedTokens }, options), await host.createSession({ path: vision.visionEncoder }, options)];
     return new VisionModel(tokenizer.value, tokens.image, tokens.eos, opened.decoder, embedding, encoder);
@@ -124,11 +123,5 @@ export class VisionModel {
 /** The likeliest token of each row. */
 function chosen(logits: Float32Array, rows: number): readonly number[] {
   const width = logits.length / rows;
-  return Array.from({ length: rows }, (_, row) => argMax(logits.subarray(row * width, (row + 1) * width)));
-}
-
-export function argMax(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;
-  return best;
+  return Array.from({ length: rows }, (_, row) => argmax(logits.subarray(row * width, (row + 1) * width)));
 }
