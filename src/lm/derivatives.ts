@@ -7,6 +7,7 @@ import { EMBEDDINGS, outcomeFeeds, rowFeeds } from './derivativeFeeds.ts';
 import { derivativeGraph, embeddingGraph, inputsOf, targetGraph } from './derivativeGraphs.ts';
 import { readName } from './edits.ts';
 import type { ModelFolder } from './folder.ts';
+import { unknownInput } from './gradientSupport.ts';
 import type { MemoryEstimate, RunSizes } from './memoryEstimate.ts';
 import { estimateMemory, measuredSizes } from './memoryEstimate.ts';
 import { siteGradientName } from './siteGradients.ts';
@@ -85,12 +86,6 @@ export async function openDerivatives(folder: ModelFolder, host: ModelHost, opti
 }
 
 const refused = (code: DerivativeProblem['code'], message: string): OpenedDerivatives => ({ ok: false, problem: { code, message } });
-
-/** An input that `rowFeeds` has nothing for. */
-function unknownInput({ io, file }: ModelFolder): string | null {
-  const known = rowFeeds(io, { ids: [[0]] });
-  return file.graph.inputs.find(({ name }) => name !== io.embeds?.name && !Object.hasOwn(known, name))?.name ?? null;
-}
 
 interface Parts {
   readonly folder: ModelFolder;
