@@ -5,7 +5,7 @@ import type { Problem } from './problem.ts';
 import { weightPlaces } from './problem.ts';
 import { cpuMillis } from '../training/contestants.ts';
 import type { TorchSetting } from '../training/torch.ts';
-import { Torch } from '../training/torch.ts';
+import { Torch, torchSettings } from '../training/torch.ts';
 import { openDerivatives } from '../../src/lm/derivatives.ts';
 import { rowFeeds } from '../../src/lm/derivativeFeeds.ts';
 import { ModelHost } from '../../src/runtime/client.ts';
@@ -28,6 +28,8 @@ export interface Contestant {
   result(): Promise<{ readonly target: number; readonly gradient: ArrayLike<number> } | null>;
   /** Peak memory of its process so far, bytes. */
   peak(): number;
+  /** Bytes that a run is expected to take beside the weights, of who says so. */
+  readonly estimate?: number;
   end(): Promise<void>;
 }
 
@@ -54,7 +56,9 @@ export async function ours(name: string, { folder, rows }: Problem, hostPath: st
   if (!opened.ok) throw new Error(opened.problem.message);
   const { derivatives } = opened;
   const given = { ...rows, embeddings: await derivatives.embed(rows) };
+  const [batch, length] = [rows.ids.length, rows.ids[0]?.length ?? 0];
   return {
+    estimate: (await derivatives.estimate({ batch, length, positions: batch * length, outcomes: batch * length })).bytes,
     name, side: 'ours', threads,
     time: (steps, warm) => repeated(host, steps, warm, () => derivatives.differentiate(given)),
     async result() {
@@ -79,6 +83,12 @@ export async function forward(name: string, { folder, rows }: Problem, hostPath:
     end: async () => host.dispose(),
   };
 }
+
+/** Large products are fastest on two threads of the BLAS, where torch's own threads sleep. */
+export const settings: readonly [TorchSetting, ...TorchSetting[]] = [
+  ...torchSettings,
+  { name: '2 threads, of which torch\'s sleep', threads: 2, environment: { OMP_NUM_THREADS: '2', OPENBLAS_NUM_THREADS: '2', OMP_WAIT_POLICY: 'PASSIVE' } },
+];
 
 export interface Python {
   readonly path: string;
