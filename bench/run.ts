@@ -11,6 +11,7 @@ const benchmarks: Readonly<Record<string, { readonly purpose: string; run(args: 
   parallel: { purpose: 'time to the patch on one process and on two: --per-cell N, --rounds N, --budget SECONDS, --seed N, --out NAME', run: benchParallel },
   weights: { purpose: 'repairs bugs by training all weights, and takes the recipe apart: --per-cell N, --examples N, --epochs N, --budget SECONDS, --minutes N, --parts rate,ablation, --out NAME', run: async (args) => (await import('./weights.ts')).benchWeights(args) },
   training: { purpose: 'milliseconds for one step of training against torch: --rounds N, --millis N, --batches 32,256, --programs NAME,…, --torch SETTING,…, --seed N, --out NAME', run: async (args) => (await import('./training/bench.ts')).benchTraining(args) },
+  gradients: { purpose: 'the gradient of a log-probability by all embeddings against torch: --rounds N, --millis N, --threads 1,2, --models NAME;…, --seed N, --out NAME', run: async (args) => (await import('./gradients/bench.ts')).benchGradients(args) },
   generate: { purpose: 'tokens a second of generation against onnxruntime alone and torch: --rounds N, --tokens N, --prompts 16,256, --threads N, --models NAME,…, --seed N, --out NAME', run: async (args) => (await import('./generate/bench.ts')).benchGenerate(args) },
   check: { purpose: 'how long a 1,000-line RASP program takes to check', run: () => import('./check.ts') },
 };

@@ -7,6 +7,7 @@ import type { ParsedArguments } from './usage.ts';
 import { UsageError } from './usage.ts';
 import type { ModelFolder } from '../lm/folder.ts';
 import { openModelFolder } from '../lm/folder.ts';
+import { gradientsOf } from '../lm/gradientSupport.ts';
 import type { FoundModel } from '../lm/modelList.ts';
 import { findModels } from '../lm/modelList.ts';
 import { modelsFolder } from '../lm/modelsFolder.ts';
@@ -55,13 +56,15 @@ export function modelsSites({ positionals, values }: ParsedArguments): Outcome {
   const model = { path: folder.path, graph: folder.variant.path, family: folder.family, sizes: folder.sizes };
   const found = findSites(folder.file.graph);
   if (!found.ok) return { exitCode: 1, json: { model, sites: [], problem: found.message }, lines: [`${folder.variant.path}: ${found.message}.`] };
+  const gradients = gradientsOf(folder);
   return {
     exitCode: 0,
-    json: { model, sites: found.sites.map(jsonSite), missing: found.missing },
+    json: { model, sites: found.sites.map(jsonSite), missing: found.missing, gradients },
     lines: [
       `${folder.name} (${folder.family}, ${folder.variant.name}): ${found.sites.length} sites`,
       ...tableLines([['site', 'shape', 'type', 'operator', 'node'], ...found.sites.map(siteCells)]),
       ...found.missing.map((reason) => `missing: ${reason}`),
+      `Gradients: ${gradients.works ? 'yes' : `no. ${gradients.why}`}`,
     ],
   };
 }

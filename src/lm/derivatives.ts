@@ -7,6 +7,7 @@ import { EMBEDDINGS, outcomeFeeds } from './derivativeFeeds.ts';
 import { derivativeGraph, embeddingGraph, inputsOf, targetGraph } from './derivativeGraphs.ts';
 import { readName } from './edits.ts';
 import type { ModelFolder } from './folder.ts';
+import { unknownInput } from './gradientSupport.ts';
 import { integers, needsRightPadding, promptFeeds } from './interface.ts';
 import type { MemoryEstimate, RunSizes } from './memoryEstimate.ts';
 import { estimateMemory, measuredSizes } from './memoryEstimate.ts';
@@ -86,12 +87,6 @@ export async function openDerivatives(folder: ModelFolder, host: ModelHost, opti
 }
 
 const refused = (code: DerivativeProblem['code'], message: string): OpenedDerivatives => ({ ok: false, problem: { code, message } });
-
-/** An input that `promptFeeds` has nothing for. */
-function unknownInput({ io, file }: ModelFolder): string | null {
-  const known = promptFeeds(io, [[0]]);
-  return file.graph.inputs.find(({ name }) => name !== io.embeds?.name && !Object.hasOwn(known, name))?.name ?? null;
-}
 
 interface Parts {
   readonly folder: ModelFolder;
@@ -180,8 +175,8 @@ export class Derivatives {
   }
 
   /**
-   * Bytes that a run of `differentiate` takes beside the weights, and that each further row adds. Costs two small runs
-   * the first time.
+   * Bytes that a run of `differentiate` takes beside the weights, and that each further row adds: what lives at once,
+   * and as much again for what the runtime's arena holds free. Costs two small runs the first time.
    * @throws RuntimeError, HostDiedError, CancelledError
    */
   async estimate(sizes: RunSizes, token: CancellationToken = neverCancelled): Promise<{ readonly bytes: number; readonly bytesPerRow: number }> {
@@ -190,8 +185,8 @@ export class Derivatives {
       this.memory = null;
       throw error;
     });
-    const bytes = memory(sizes);
-    const twice = memory({ ...sizes, batch: 2 * sizes.batch, positions: 2 * sizes.positions, outcomes: 2 * sizes.outcomes });
+    const bytes = ARENA * memory(sizes);
+    const twice = ARENA * memory({ ...sizes, batch: 2 * sizes.batch, positions: 2 * sizes.positions, outcomes: 2 * sizes.outcomes });
     return { bytes, bytesPerRow: (twice - bytes) / sizes.batch };
   }
 
@@ -230,6 +225,9 @@ export class Derivatives {
     return survivingDeaths(() => session.run(inputsOf(graph, feeds), { outputs, ...(token ? { token } : {}) }));
   }
 }
+
+/** Measured: three further rows of the benchmark's middle model take about 280 MiB where 145 live at once (bench/results/gradients.md). */
+const ARENA = 2;
 
 const hiddenOf = ({ embed, folder }: Pick<Parts, 'embed' | 'folder'>): number => {
   const width = embed.shape.at(-1);

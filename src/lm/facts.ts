@@ -2,19 +2,15 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { ModelFolder } from './folder.ts';
+import { gradientsOf } from './gradientSupport.ts';
 import type { ModelInterface } from './interface.ts';
 import { folderTokenizer } from './languageModel.ts';
 import { countParameters } from './parameters.ts';
-import type { Site, SitesResult } from './sites.ts';
+import type { Site } from './sites.ts';
 import { findSites } from './sites.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import type { Checked } from './tokenizerFile.ts';
 import { byteSize } from '../onnx/decodeTensor.ts';
-import { nodesOnPath } from '../onnx/differentiate.ts';
-import { fusedExpansion } from '../onnx/expand.ts';
-import type { Graph } from '../onnx/graph.ts';
-import { rules } from '../onnx/rules.ts';
-import { OpsetError, upgradeOpset } from '../onnx/upgrade.ts';
 import type { Ability, ModelFacts, SiteRow, SizedFile } from '../shared/modelMessages.ts';
 
 const abilityOf = (works: boolean, why: string): Ability => ({ works, why });
@@ -35,7 +31,7 @@ export function factsOf(folder: ModelFolder, budget: number): ModelFacts {
     files: filesOf(folder),
     sites: found.ok ? found.sites.map(siteRow) : [],
     missing: found.ok ? found.missing : [found.message],
-    gradients: gradientAbility(file.graph, found),
+    gradients: gradientsOf(folder),
     images: imageAbility(folder),
     chat: chatAbility(tokenizer),
     tokenizer: tokenizer.ok ? abilityOf(true, 'Every token keeps its place in the text.') : abilityOf(false, tokenizer.fault.message),
@@ -60,21 +56,6 @@ const relative = (folder: string, file: string): string => path.relative(folder,
 /** Keys and values of `length` tokens, one sequence; what has a size of its own counts too. */
 function cacheBytes({ cache }: ModelInterface, length: number): number {
   return cache.reduce((sum, { type, dims }) => sum + byteSize(type, dims.map((dim) => (dim === 'batch' ? 1 : dim === 'past' ? length : dim))), 0);
-}
-
-/** Whether the logits can be differentiated by the embedding: every operator between needs a rule, or an expansion into such. */
-function gradientAbility(graph: Graph, found: SitesResult): Ability {
-  const embed = found.ok ? found.sites.find(({ kind, value }) => kind === 'embed' && value !== '') : undefined;
-  if (!embed) return abilityOf(false, `No place to differentiate by: ${found.ok ? 'the graph has no embedding of its own' : found.message}.`);
-  try {
-    const lacking = nodesOnPath(upgradeOpset(graph), 'logits', [embed.value]).filter((node) => fusedExpansion(node) === undefined && !(node.domain === '' && node.op in rules));
-    const names = [...new Set(lacking.map(({ op, domain }) => (domain === '' ? op : `${domain}.${op}`)))];
-    if (names.length === 0) return abilityOf(true, 'Every operator between the embedding and the logits has a derivative.');
-    return abilityOf(false, `These operators have no derivative here: ${names.join(', ')}. Another export of the model (float32, standard operators) may have none of them.`);
-  } catch (error) {
-    if (error instanceof OpsetError) return abilityOf(false, error.message);
-    throw error;
-  }
 }
 
 function imageAbility({ vision, tokens }: ModelFolder): Ability {

@@ -68,7 +68,7 @@ export class GraphDraft {
 
   /** The site's value, which a fused node is made to give out where it does not. */
   sum(site: Site): string {
-    if (site.value !== '') return site.value;
+    if (site.value !== '') return this.present(site.value);
     const index = this.fusedNode(site);
     const node = this.at(index);
     const given = node.outputs[FUSED_SUM];
@@ -89,7 +89,8 @@ export class GraphDraft {
   }
 
   /** The changed value takes the name, so that all readers, and the graph's outputs, get it. */
-  private changeValue({ value, bias }: Site, delta: Delta): void {
+  private changeValue({ value: named, bias }: Site, delta: Delta): void {
+    const value = this.present(named);
     const producer = this.nodes.findIndex(({ outputs }) => outputs.includes(value));
     const before = this.fresh('before');
     this.take(before);
@@ -97,8 +98,8 @@ export class GraphDraft {
     const emit = this.emitTo(added);
     const change = delta(emit, () => (bias === null ? before : emit('Add', [before, bias])));
     if (producer < 0) {
-      // An input of the graph keeps its name.
-      const changed = emit('Add', [value, change]);
+      // An input of the graph keeps its name: what is read of it from now on has another.
+      const changed = emit('Add', [value, change], {}, changedInput(value));
       const renamed = added.map((node) => replaceInput(node, before, value));
       this.nodes = [...renamed, ...this.nodes.map((node) => replaceInput(node, value, changed))];
       return;
@@ -154,6 +155,11 @@ export class GraphDraft {
     return outputs[EMBEDDING_SUM] ?? '';
   }
 
+  /** The name under which an input's changed value is read; other values keep theirs. */
+  private present(value: string): string {
+    return this.taken.has(changedInput(value)) ? changedInput(value) : value;
+  }
+
   private emitTo(nodes: GraphNode[]): Emit {
     return (op, inputs, attributes = {}, name = this.fresh(op)) => {
       this.take(name);
@@ -200,6 +206,8 @@ export class GraphDraft {
     this.taken.add(name);
   }
 }
+
+const changedInput = (value: string): string => `${value}/changed`;
 
 const replaceInput = (node: GraphNode, from: string, to: string): GraphNode =>
   node.inputs.includes(from) ? { ...node, inputs: node.inputs.map((name) => (name === from ? to : name)) } : node;

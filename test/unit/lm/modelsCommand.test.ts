@@ -67,7 +67,23 @@ describe('gradlens models', () => {
     assert.match(lines[0] ?? '', /^plain \(llama, default\): 15 sites$/);
     assert.match(lines[1] ?? '', /^site +shape +type +operator +node$/);
     assert.ok(lines.some((line) => /^layers\.1\.mlp_act +\[batch, sequence, 10\] +float32 +Mul +Mul_\d+$/.test(line)), out);
-    assert.equal(lines.length, 17);
+    assert.deepEqual(lines.slice(17), ['Gradients: yes']);
+  });
+
+  it('sites says that there are no gradients, and why, where an operator has none', async () => {
+    const place = model('quantised', 'llama');
+    const graph = smallDecoder({ form: 'llama', layers: 2 });
+    const sigmoid = graph.nodes.findIndex(({ op }) => op === 'Sigmoid');
+    const [before, node] = [graph.nodes.slice(0, sigmoid), graph.nodes[sigmoid]];
+    assert.ok(node);
+    const integers = { op: 'DynamicQuantizeLinear', domain: '', inputs: node.inputs, outputs: ['bytes', 'scale', 'zero'], attributes: {} };
+    const back = { op: 'DequantizeLinear', domain: '', inputs: ['bytes', 'scale', 'zero'], outputs: node.outputs, attributes: {} };
+    writeFileSync(path.join(place, 'onnx/model.onnx'), encodeGraph({ ...graph, nodes: [...before, integers, back, ...graph.nodes.slice(sigmoid + 1)] }));
+    const { code, out } = await gradlens('models', 'sites', place);
+    assert.equal(code, 0);
+    assert.match(out, /\nGradients: no\. This operator has no derivative here: DynamicQuantizeLinear \(bytes\)\. DynamicQuantizeLinear: it computes with rounded whole numbers; use a variant of the model whose activations are floats \(fp32, fp16, or q4 with MatMulNBits\)\.\n$/);
+    const json = JSON.parse((await gradlens('models', 'sites', place, '--json')).out) as { gradients: { works: boolean } };
+    assert.equal(json.gradients.works, false);
   });
 
   it('sites gives one JSON document, also of a single .onnx file in the folder', async () => {
