@@ -1,14 +1,17 @@
 // gradlens generate: continues a prompt with a language model, and shows the text as it comes.
 import type { Environment, Outcome } from './outcome.ts';
 import type { ParsedArguments } from './usage.ts';
+import { modelProviders, providerOption } from './providers.ts';
 import { UsageError } from './usage.ts';
 import type { Generation, GenerationEnd } from '../lm/generate.ts';
 import { generate } from '../lm/generate.ts';
 import type { LanguageModel } from '../lm/languageModel.ts';
-import { openLanguageModel } from '../lm/languageModel.ts';
+import { folderDecoder, openLanguageModel } from '../lm/languageModel.ts';
+import { chooseDecoder } from '../lm/providerChoice.ts';
 import { LanguageModelError } from '../lm/session.ts';
 import type { Tokenizer } from '../lm/tokenizer.ts';
 import { ModelHost, RuntimeError } from '../runtime/client.ts';
+import type { Provider } from '../runtime/protocol.ts';
 import { Random } from '../shared/random.ts';
 import type { Sampling } from '../shared/sampling.ts';
 
@@ -24,16 +27,14 @@ export async function generateText(args: ParsedArguments, environment: Environme
   const [maxTokens, seed] = [number(values, 'max-tokens', DEFAULT_TOKENS, 0, Infinity, true), number(values, 'seed', 1, 0, 2 ** 32 - 1, true)];
   const host = ModelHost.start({ hostPath: environment.hostPath });
   try {
-    const opened = await openLanguageModel(host, model, { variant: values['variant'] });
-    if (!opened.ok) throw new UsageError(opened.problem.message);
-    const { decoder, tokenizer, folder } = opened.model;
+    const { decoder, tokenizer, folder, provider } = await openedModel(host, model, args, environment);
     const ids = promptIds(tokenizer, prompt, flags.has('chat'));
     const started = environment.now();
     const options = { sampling, maxTokens, contextLength: folder.sizes.context, endIds: folder.tokens.eos, stop: args.lists['stop'] ?? [], cache: !flags.has('no-cache'), token: environment.token };
     const generation = await generate({ decoder }, tokenizer, ids, options, new Random(seed), (_token, text) => {
       if (!args.json) environment.terminal.out(text);
     });
-    return outcomeOf(generation, prompt, opened.model, environment.now() - started);
+    return outcomeOf(generation, prompt, { decoder, tokenizer, folder, provider }, environment.now() - started);
   } catch (error) {
     if (error instanceof LanguageModelError) throw new UsageError(error.message);
     if (error instanceof RuntimeError) throw new UsageError(`${model} cannot be run: ${error.message}`);
@@ -41,6 +42,21 @@ export async function generateText(args: ParsedArguments, environment: Environme
   } finally {
     host.dispose();
   }
+}
+
+interface ModelOnProvider extends LanguageModel {
+  readonly provider: Provider;
+}
+
+/** On the provider that is asked for, or on the first that agrees with CPU and is faster. */
+async function openedModel(host: ModelHost, location: string, args: ParsedArguments, environment: Environment): Promise<ModelOnProvider> {
+  const wanted = providerOption(args);
+  const opened = await openLanguageModel(host, location, { variant: args.values['variant'], session: { provider: wanted === 'auto' ? 'cpu' : wanted } });
+  if (!opened.ok) throw new UsageError(opened.problem.message);
+  if (wanted !== 'auto') return { ...opened.model, provider: wanted };
+  const { passedOver, ...chosen } = await chooseDecoder(opened.model.decoder, folderDecoder(opened.model.folder), await modelProviders(host, environment));
+  for (const line of passedOver) environment.terminal.err(`${line}\n`);
+  return { ...opened.model, ...chosen };
 }
 
 function promptIds(tokenizer: Tokenizer, prompt: string, chat: boolean): readonly number[] {
@@ -79,10 +95,10 @@ function endText(end: GenerationEnd, tokens: number): string {
   }
 }
 
-function outcomeOf({ prompt, tokens, text, end }: Generation, given: string, { folder, tokenizer }: LanguageModel, millis: number): Outcome {
+function outcomeOf({ prompt, tokens, text, end }: Generation, given: string, { folder, tokenizer, provider }: ModelOnProvider, millis: number): Outcome {
   return {
     exitCode: 0,
-    json: { model: folder.path, variant: folder.variant.name, prompt: given, promptTokens: prompt, text, tokens: tokens.map((token) => ({ ...token, text: tokenizer.decode([token.id], true) })), end, millis: Math.round(millis) },
-    lines: ['', `[${endText(end, tokens.length)}]`],
+    json: { model: folder.path, variant: folder.variant.name, provider, prompt: given, promptTokens: prompt, text, tokens: tokens.map((token) => ({ ...token, text: tokenizer.decode([token.id], true) })), end, millis: Math.round(millis) },
+    lines: ['', `[${endText(end, tokens.length)}; on ${provider}]`],
   };
 }
