@@ -7,7 +7,7 @@ import { build, ensureNodeModules, root, run } from './setup.mjs';
 /** VSIX target → the runtime's folder of binaries. */
 const targets = { 'linux-x64': 'linux/x64', 'linux-arm64': 'linux/arm64', 'win32-x64': 'win32/x64', 'win32-arm64': 'win32/arm64', 'darwin-arm64': 'darwin/arm64' };
 
-const shipped = ['dist', 'media', 'syntaxes', 'snippets', 'samples', 'package.nls.json', 'README.md', 'CHANGELOG.md', 'LICENSE'];
+const shipped = ['dist', 'media', 'syntaxes', 'snippets', 'samples', 'models', 'package.nls.json', 'README.md', 'CHANGELOG.md', 'LICENSE'];
 
 /** Gives the path of the VSIX. */
 export function packageExtension(target = `${process.platform}-${process.arch}`) {

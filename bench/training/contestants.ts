@@ -63,7 +63,7 @@ export const theirs = (torch: Torch, foreach: boolean, double = false): Contesta
 });
 
 /** Of this process and the model host; NaN where there is no /proc. */
-function cpuMillis({ pid }: ModelHost): number {
+export function cpuMillis({ pid }: ModelHost): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000 + hostMillis(pid);
 }

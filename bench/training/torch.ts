@@ -1,4 +1,4 @@
-// A torch process that trains what it is told to: started once, asked again and again.
+// A torch process that does what it is told to: started once, asked again and again.
 import type { ChildProcessByStdio } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -82,9 +82,9 @@ export class Torch {
   ) {}
 
   /** @throws Error where the process cannot run, such as with kernels for another processor */
-  static async start(python: string, setting: TorchSetting, kernels: string | null): Promise<Torch> {
+  static async start(python: string, setting: TorchSetting, kernels: string | null, program = script): Promise<Torch> {
     const chosen = kernels === null ? {} : { OPENBLAS_CORETYPE: kernels };
-    const child = spawn(python, [script, String(setting.threads)], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...setting.environment, ...chosen } });
+    const child = spawn(python, [program, String(setting.threads)], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...setting.environment, ...chosen } });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const about = JSON.parse(await nextOf(lines)) as Omit<TorchAbout, 'kernels' | 'name'>;
     return new Torch(child, lines, { ...about, name: setting.name, kernels });
@@ -109,7 +109,11 @@ export class Torch {
     this.child.kill();
   }
 
-  private async ask(request: unknown): Promise<unknown> {
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  async ask(request: unknown): Promise<unknown> {
     this.child.stdin.write(`${JSON.stringify(request)}\n`);
     return JSON.parse(await nextOf(this.lines));
   }

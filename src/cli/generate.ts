@@ -1,15 +1,21 @@
-// gradlens generate: continues a prompt with a language model, and shows the text as it comes.
+// gradlens generate: continues a prompt with a language model, and shows the text as it comes; or scores a given text.
 import type { Environment, Outcome } from './outcome.ts';
-import type { ParsedArguments } from './usage.ts';
+import { tableLines } from './table.ts';
 import { modelProviders, providerOption } from './providers.ts';
+import type { ParsedArguments } from './usage.ts';
 import { UsageError } from './usage.ts';
-import type { Generation, GenerationEnd } from '../lm/generate.ts';
+import { ConfigFault } from '../lm/config.ts';
+import type { GeneratedToken, GenerationEnd } from '../lm/generate.ts';
 import { generate } from '../lm/generate.ts';
+import { readImage } from '../lm/imageFile.ts';
 import type { LanguageModel } from '../lm/languageModel.ts';
 import { folderDecoder, openLanguageModel } from '../lm/languageModel.ts';
 import { chooseDecoder } from '../lm/providerChoice.ts';
+import { scoreContinuations, scoreItem } from '../lm/score.ts';
 import { LanguageModelError } from '../lm/session.ts';
 import type { Tokenizer } from '../lm/tokenizer.ts';
+import type { ImageFeatures, ImagePrompt } from '../lm/visionEncoder.ts';
+import { imagePrompt, openVisionEncoder } from '../lm/visionEncoder.ts';
 import { ModelHost, RuntimeError } from '../runtime/client.ts';
 import type { Provider } from '../runtime/protocol.ts';
 import { Random } from '../shared/random.ts';
@@ -18,25 +24,19 @@ import type { Sampling } from '../shared/sampling.ts';
 const DEFAULT_TOKENS = 128;
 
 export async function generateText(args: ParsedArguments, environment: Environment): Promise<Outcome> {
-  const { values, flags, positionals } = args;
+  const { values, positionals } = args;
   if (positionals[0] !== undefined) throw new UsageError(`“${positionals[0]}” is too many: the prompt is given with --prompt, the model with --model.`);
   const { model, prompt } = values;
   if (model === undefined) throw new UsageError('Which model? Give its folder: --model FOLDER.');
   if (prompt === undefined) throw new UsageError('Which prompt? Give it with --prompt "TEXT".');
-  const sampling = samplingOf(values);
-  const [maxTokens, seed] = [number(values, 'max-tokens', DEFAULT_TOKENS, 0, Infinity, true), number(values, 'seed', 1, 0, 2 ** 32 - 1, true)];
+  const settings = settingsOf(args);
   const host = ModelHost.start({ hostPath: environment.hostPath });
   try {
-    const { decoder, tokenizer, folder, provider } = await openedModel(host, model, args, environment);
-    const ids = promptIds(tokenizer, prompt, flags.has('chat'));
-    const started = environment.now();
-    const options = { sampling, maxTokens, contextLength: folder.sizes.context, endIds: folder.tokens.eos, stop: args.lists['stop'] ?? [], cache: !flags.has('no-cache'), token: environment.token };
-    const generation = await generate({ decoder }, tokenizer, ids, options, new Random(seed), (_token, text) => {
-      if (!args.json) environment.terminal.out(text);
-    });
-    return outcomeOf(generation, prompt, { decoder, tokenizer, folder, provider }, environment.now() - started);
+    const opened = await openedModel(host, model, args, environment);
+    const written = await promptOf(opened, host, prompt, args);
+    return await (values['score'] === undefined ? continued : scored)(opened, written, { args, settings, environment });
   } catch (error) {
-    if (error instanceof LanguageModelError) throw new UsageError(error.message);
+    if (error instanceof LanguageModelError || error instanceof ConfigFault) throw new UsageError(error.message);
     if (error instanceof RuntimeError) throw new UsageError(`${model} cannot be run: ${error.message}`);
     throw error;
   } finally {
@@ -59,12 +59,92 @@ async function openedModel(host: ModelHost, location: string, args: ParsedArgume
   return { ...opened.model, ...chosen };
 }
 
-function promptIds(tokenizer: Tokenizer, prompt: string, chat: boolean): readonly number[] {
-  if (!chat) return tokenizer.encode(prompt).ids;
+interface Settings {
+  readonly sampling: Sampling;
+  readonly maxTokens: number;
+  readonly seed: number;
+}
+
+const settingsOf = ({ values }: ParsedArguments): Settings => ({
+  sampling: samplingOf(values),
+  maxTokens: number(values, 'max-tokens', DEFAULT_TOKENS, 0, Infinity, true),
+  seed: number(values, 'seed', 1, 0, 2 ** 32 - 1, true),
+});
+
+interface Request {
+  readonly args: ParsedArguments;
+  readonly settings: Settings;
+  readonly environment: Environment;
+}
+
+interface Prompt extends ImagePrompt {
+  /** What was asked for, as it was typed. */
+  readonly given: string;
+  /** The text that the tokens are of. */
+  readonly text: string;
+  /** Is the text ready as it stands, so that no token is put around it? */
+  readonly rendered: boolean;
+}
+
+async function promptOf({ tokenizer, folder }: LanguageModel, host: ModelHost, given: string, { flags, lists }: ParsedArguments): Promise<Prompt> {
+  const rendered = flags.has('chat');
+  const text = rendered ? chatText(tokenizer, given) : given;
+  const { ids } = tokenizer.encode(text, !rendered);
+  const files = lists['image'] ?? [];
+  if (files.length === 0) return { given, text, rendered, ids, embeddings: [] };
+  const images = files.map((file) => {
+    const read = readImage(file);
+    if (!read.ok) throw new UsageError(read.message);
+    return read.image;
+  });
+  const opened = await openVisionEncoder(host, folder);
+  if (!opened.ok) throw new UsageError(opened.fault.message);
+  const features: ImageFeatures[] = [];
+  for (const image of images) features.push(await opened.encoder.encode(image));
+  return { given, text, rendered, ...imagePrompt(ids, features, folder.tokens) };
+}
+
+function chatText(tokenizer: Tokenizer, prompt: string): string {
   const rendered = tokenizer.renderChat([{ role: 'user', content: prompt }]);
   if (!rendered.ok) throw new UsageError(rendered.fault.message);
-  return tokenizer.encode(rendered.value, false).ids;
+  return rendered.value;
 }
+
+async function continued(model: ModelOnProvider, prompt: Prompt, { args, settings, environment }: Request): Promise<Outcome> {
+  const { decoder, tokenizer, folder } = model;
+  const started = environment.now();
+  const options = { sampling: settings.sampling, maxTokens: settings.maxTokens, contextLength: folder.sizes.context, endIds: folder.tokens.eos, stop: args.lists['stop'] ?? [], cache: !args.flags.has('no-cache'), token: environment.token };
+  const source = { decoder, embeddings: prompt.embeddings };
+  const { tokens, text, end } = await generate(source, tokenizer, prompt.ids, options, new Random(settings.seed), (_token, piece) => {
+    if (!args.json) environment.terminal.out(piece);
+  });
+  return {
+    exitCode: 0,
+    json: { ...modelJson(model), prompt: prompt.given, promptTokens: prompt.ids, text, tokens: tokens.map((token) => withText(tokenizer, token)), end, millis: Math.round(environment.now() - started) },
+    lines: ['', `[${endText(end, tokens.length)}; on ${model.provider}]`],
+  };
+}
+
+/** log p(text | prompt) under the model, token by token. */
+async function scored({ decoder, tokenizer, folder, provider }: ModelOnProvider, prompt: Prompt, { args }: Request): Promise<Outcome> {
+  const text = args.values['score'] ?? '';
+  const joined = prompt.rendered || prompt.embeddings.length > 0 ? { prompt: prompt.ids, continuation: tokenizer.encode(text, false).ids } : scoreItem(tokenizer, prompt.text, text);
+  const [score] = await scoreContinuations(decoder, [{ ...joined, embeddings: prompt.embeddings }]);
+  const tokens = joined.continuation.map((id, i) => withText(tokenizer, { id, logProbability: score?.perToken[i] ?? Number.NaN }));
+  const total = score?.logProbability ?? Number.NaN;
+  return {
+    exitCode: 0,
+    json: { ...modelJson({ folder, provider }), prompt: prompt.given, promptTokens: joined.prompt, score: { text, logProbability: total, perToken: tokens } },
+    lines: [
+      ...tableLines([['token', 'log p', 'p'], ...tokens.map((token) => [JSON.stringify(token.text), token.logProbability.toFixed(4), Math.exp(token.logProbability).toFixed(4)])]),
+      `log p(text | prompt) = ${total.toFixed(4)} nats over ${tokens.length} tokens: ${(-total / tokens.length).toFixed(4)} a token`,
+    ],
+  };
+}
+
+const modelJson = ({ folder, provider }: Pick<ModelOnProvider, 'folder' | 'provider'>) => ({ model: folder.path, variant: folder.variant.name, provider });
+
+const withText = (tokenizer: Tokenizer, token: GeneratedToken) => ({ ...token, text: tokenizer.decode([token.id], true) });
 
 function samplingOf(values: ParsedArguments['values']): Sampling {
   return {
@@ -93,12 +173,4 @@ function endText(end: GenerationEnd, tokens: number): string {
     case 'stop': return `${tokens} tokens; stopped before ${JSON.stringify(end.stop)}`;
     case 'cancelled': return `${tokens} tokens; cancelled`;
   }
-}
-
-function outcomeOf({ prompt, tokens, text, end }: Generation, given: string, { folder, tokenizer, provider }: ModelOnProvider, millis: number): Outcome {
-  return {
-    exitCode: 0,
-    json: { model: folder.path, variant: folder.variant.name, provider, prompt: given, promptTokens: prompt, text, tokens: tokens.map((token) => ({ ...token, text: tokenizer.decode([token.id], true) })), end, millis: Math.round(millis) },
-    lines: ['', `[${endText(end, tokens.length)}; on ${provider}]`],
-  };
 }

@@ -74,7 +74,7 @@ export const commands = {
   },
   generate: {
     arguments: '--model FOLDER --prompt TEXT',
-    purpose: 'continues a prompt with a language model (ONNX), as the text comes',
+    purpose: 'continues a prompt with a language model (ONNX), as the text comes, or scores a text after it',
     options: {
       model: { value: 'FOLDER', purpose: 'the model\'s folder (config.json, tokenizer.json, onnx/model.onnx), or an .onnx file in it' },
       prompt: { value: 'TEXT', purpose: 'the text to go on from' },
@@ -87,6 +87,8 @@ export const commands = {
       'repetition-penalty': { value: 'NUMBER', purpose: 'above 1: makes tokens that were there less likely; default 1' },
       seed: { value: 'NUMBER', purpose: 'seed of the random numbers; default 1' },
       provider,
+      image: { value: 'FILE.ppm', purpose: 'an image for a vision-language model, in place of its token in the prompt (else before the text); may be given several times', multiple: true },
+      score: { value: 'TEXT', purpose: 'writes nothing: says how likely the model finds this text after the prompt, token by token' },
       stop: { value: 'TEXT', purpose: 'ends before this text; may be given several times', multiple: true },
     },
     flags: { chat: 'the prompt is a user\'s message, put into the model\'s chat template', 'no-cache': 'runs the whole text again for each token' },

@@ -14,7 +14,7 @@ export async function complete(models: OpenModels, request: CompletionRequest, c
   const { tell } = context;
   try {
     const opened = await models.model(request.model, request, { onOpening: () => tell({ type: 'opening' }), onHost: (pid) => tell({ type: 'host', pid }) });
-    return opened.ok ? await continued(opened.model, request, context) : opened;
+    return opened.ok ? await continued(opened.model, request, context) : { ok: false, message: opened.problem.message };
   } catch (error) {
     if (error instanceof LanguageModelError || error instanceof HostDiedError) return { ok: false, message: error.message };
     if (error instanceof RuntimeError) return { ok: false, message: `The model cannot be run: ${error.message}` };

@@ -18,8 +18,8 @@ import type { Ability, ModelFacts, SiteRow, SizedFile } from '../shared/modelMes
 
 const abilityOf = (works: boolean, why: string): Ability => ({ works, why });
 
-/** Reads the graph's nodes and the folder's JSON files; nothing is loaded into the runtime. */
-export function factsOf(folder: ModelFolder): ModelFacts {
+/** Reads the graph's nodes and the folder's JSON files; nothing is loaded into the runtime. `budget`: bytes that open models may take. */
+export function factsOf(folder: ModelFolder, budget: number): ModelFacts {
   const { sizes, file, io, variant } = folder;
   const { total, types } = countParameters(file.graph);
   const found = findSites(file.graph);
@@ -38,7 +38,7 @@ export function factsOf(folder: ModelFolder): ModelFacts {
     images: imageAbility(folder),
     chat: chatAbility(tokenizer),
     tokenizer: tokenizer.ok ? abilityOf(true, 'Every token keeps its place in the text.') : abilityOf(false, tokenizer.fault.message),
-    memory: { weights: variant.bytes, cachePerToken, cache: sizes.context === null ? null : cacheBytes(io, sizes.context) },
+    memory: { weights: variant.bytes, cachePerToken, cache: sizes.context === null ? null : cacheBytes(io, sizes.context), budget },
   };
 }
 

@@ -4,8 +4,8 @@ import { neverCancelled } from '../shared/cancellation.ts';
 import type { DecodedToken } from '../runtime/protocol.ts';
 import type { Sampling, Uniform } from '../shared/sampling.ts';
 import { divergence, logProbabilityOf, sample } from '../shared/sampling.ts';
-import type { Decoder, Feeds, LanguageModelFault } from './session.ts';
-import { LanguageModelError } from './session.ts';
+import type { Feeds, LanguageModelFault } from './session.ts';
+import { covers, LanguageModelError } from './session.ts';
 import { StopWatch } from './stopText.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import type { Choice, StreamSource } from './tokenStream.ts';
@@ -48,13 +48,14 @@ export interface Generation {
 export type TokenListener = (token: GeneratedToken, text: string) => void;
 
 /** Why the prompt cannot be continued, or null. */
-export function promptFault(prompt: readonly number[], decoder: Decoder, contextLength: number | null): LanguageModelFault | null {
+export function promptFault(prompt: readonly number[], { decoder, embeddings = [] }: StreamSource, contextLength: number | null): LanguageModelFault | null {
   const { vocabularySize } = decoder;
+  if (embeddings.length > 0 && !decoder.takesEmbeddings) return { code: 'noVision', message: 'The model takes tokens only, no images: leave the image out, or use a vision-language model.' };
   if (prompt.length === 0) return { code: 'emptyPrompt', message: 'The prompt has no token to go on from. Give a prompt with at least one character.' };
   if (contextLength !== null && prompt.length >= contextLength) {
     return { code: 'promptTooLong', message: `The prompt has ${prompt.length} tokens and the model holds ${contextLength}, at least one of them new. Shorten the prompt.` };
   }
-  const unknown = vocabularySize === null ? undefined : prompt.find((id) => id < 0 || id >= vocabularySize);
+  const unknown = vocabularySize === null ? undefined : prompt.find((id, i) => (id < 0 || id >= vocabularySize) && !covers(embeddings, i));
   if (unknown === undefined) return null;
   return { code: 'unknownToken', message: `The prompt has the token ${unknown} and the model knows ${vocabularySize ?? 0} tokens: the tokenizer does not belong to this model, or the text holds what the model was not made for.` };
 }
@@ -166,7 +167,7 @@ class Writer {
  * @throws LanguageModelError for a prompt that cannot be continued; RuntimeError, HostDiedError
  */
 export async function generate(source: StreamSource, tokenizer: TextStream, prompt: readonly number[], options: GenerationOptions, random: Uniform, onToken?: TokenListener): Promise<Generation> {
-  refuse(promptFault(prompt, source.decoder, options.contextLength));
+  refuse(promptFault(prompt, source, options.contextLength));
   const stream = new TokenStream(source, options.cache);
   const writer = new Writer(prompt, tokenizer, options, new Chance(random), onToken);
   const token = options.token ?? neverCancelled;
@@ -218,7 +219,7 @@ export interface PairListener {
  * @throws LanguageModelError, RuntimeError, HostDiedError
  */
 export async function generatePair(sources: readonly [StreamSource, StreamSource], tokenizer: TextStream, prompt: readonly number[], options: PairOptions, randoms: readonly [Uniform, Uniform], listener: PairListener = {}): Promise<PairGeneration> {
-  for (const { decoder } of sources) refuse(promptFault(prompt, decoder, options.contextLength));
+  for (const source of sources) refuse(promptFault(prompt, source, options.contextLength));
   const sharedPrompt = options.samePrompt === true || sharesPrompt(sources, prompt.length);
   const first = new TokenStream(sources[0], options.cache);
   let second: TokenStream | undefined;
@@ -276,7 +277,7 @@ async function advance(stream: TokenStream, writer: Writer, id: number | null, l
 
 function sharesPrompt([first, second]: readonly [StreamSource, StreamSource], length: number): boolean {
   const span = { start: 0, count: length };
-  return first.decoder === second.decoder && sameFeeds(first.feeds?.(span) ?? {}, second.feeds?.(span) ?? {});
+  return first.decoder === second.decoder && first.embeddings === second.embeddings && sameFeeds(first.feeds?.(span) ?? {}, second.feeds?.(span) ?? {});
 }
 
 function sameFeeds(a: Feeds, b: Feeds): boolean {

@@ -1,20 +1,16 @@
-// The decoder that is open in the model host: one at a time, opened when it is first used, kept for the next use.
+// The language model that is open in the model host: one at a time, opened when it is first used, kept for the next use.
 import { statSync } from 'node:fs';
-import type { ModelFolder } from './folder.ts';
-import { openModelFolder } from './folder.ts';
-import type { LanguageModel } from './languageModel.ts';
-import { folderDecoder, folderTokenizer } from './languageModel.ts';
-import { openDecoder } from './session.ts';
+import type { LanguageModel, LanguageModelResult } from './languageModel.ts';
+import { openLanguageModel } from './languageModel.ts';
 import type { ModelAt } from './workerCalls.ts';
 import { ModelHost, survivingDeaths } from '../runtime/client.ts';
 import type { Provider } from '../runtime/protocol.ts';
 
 export interface HostSettings {
   readonly provider: Provider;
-  readonly memoryBudgetBytes: number;
+  /** Null: what the machine has to spare. */
+  readonly memoryBudgetBytes: number | null;
 }
-
-export type OpenModelResult = { readonly ok: true; readonly model: LanguageModel } | { readonly ok: false; readonly message: string };
 
 export interface OpeningListener {
   readonly onOpening: () => void;
@@ -22,9 +18,16 @@ export interface OpeningListener {
   readonly onHost: (pid: number) => void;
 }
 
+interface Opened {
+  readonly key: string;
+  /** Of the model's files: one that has been replaced is another model. */
+  readonly stamp: string;
+  readonly model: LanguageModel;
+}
+
 export class OpenModels {
   private host: { readonly key: string; readonly process: ModelHost } | null = null;
-  private open: { readonly key: string; readonly model: LanguageModel } | null = null;
+  private open: Opened | null = null;
 
   constructor(
     private readonly hostPath: string,
@@ -32,45 +35,32 @@ export class OpenModels {
     private readonly log: (line: string) => void,
   ) {}
 
-  get hostPid(): number | undefined {
-    return this.host?.process.pid;
-  }
-
-  /** The model, opened if it is not. A host that dies while it opens the model is started again. @throws RuntimeError, HostDiedError */
-  async model(at: ModelAt, settings: HostSettings, listener: OpeningListener): Promise<OpenModelResult> {
-    const found = openModelFolder(at.path, { variant: at.variant ?? undefined });
-    if (!found.ok) return { ok: false, message: found.problem.message };
-    const { folder } = found;
-    const key = keyOf(folder, settings);
-    if (this.open?.key === key) {
-      const { hostPid } = this;
-      if (hostPid !== undefined) listener.onHost(hostPid);
-      return { ok: true, model: this.open.model };
+  /** The model, opened if it is not. A host that dies while it opens the model is started again. @throws HostDiedError */
+  async model(at: ModelAt, settings: HostSettings, { onOpening, onHost }: OpeningListener): Promise<LanguageModelResult> {
+    const key = JSON.stringify([at, settings]);
+    const { open } = this;
+    if (open?.key === key && open.stamp === stampOf(open.model)) {
+      if (this.host?.process.pid !== undefined) onHost(this.host.process.pid);
+      return { ok: true, model: open.model };
     }
-    listener.onOpening();
+    onOpening();
     await this.close();
-    const opened = await this.opened(folder, settings, listener);
-    if (opened.ok) this.open = { key, model: opened.model };
-    return opened;
-  }
-
-  private async opened(folder: ModelFolder, settings: HostSettings, { onHost }: OpeningListener): Promise<OpenModelResult> {
-    const tokenizer = folderTokenizer(folder);
-    if (!tokenizer.ok) return { ok: false, message: tokenizer.fault.message };
     const host = this.hostFor(settings);
-    const decoder = await survivingDeaths(() => {
-      const opening = openDecoder(host, folderDecoder(folder));
+    const opened = await survivingDeaths(() => {
+      const opening = openLanguageModel(host, at.path, { variant: at.variant ?? undefined });
       if (host.pid !== undefined) onHost(host.pid);
       return opening;
     });
-    return decoder.ok ? { ok: true, model: { folder, tokenizer: tokenizer.value, decoder: decoder.decoder } } : { ok: false, message: decoder.fault.message };
+    if (opened.ok) this.open = { key, stamp: stampOf(opened.model), model: opened.model };
+    return opened;
   }
 
   private hostFor({ provider, memoryBudgetBytes }: HostSettings): ModelHost {
-    const key = `${provider}:${memoryBudgetBytes}`;
+    const key = JSON.stringify([provider, memoryBudgetBytes]);
     if (this.host?.key !== key) {
       this.host?.process.dispose();
-      this.host = { key, process: ModelHost.start({ hostPath: this.hostPath, provider, memoryBudgetBytes, log: this.log }) };
+      const budget = memoryBudgetBytes === null ? {} : { memoryBudgetBytes };
+      this.host = { key, process: ModelHost.start({ hostPath: this.hostPath, provider, log: this.log, ...budget }) };
     }
     return this.host.process;
   }
@@ -89,8 +79,5 @@ export class OpenModels {
   }
 }
 
-/** A file that has been replaced is another model. */
-function keyOf({ variant, tokenizer }: ModelFolder, { provider, memoryBudgetBytes }: HostSettings): string {
-  const stamps = [variant.path, tokenizer.tokenizer].map((file) => `${file}:${statSync(file).mtimeMs}`);
-  return [...stamps, variant.bytes, provider, memoryBudgetBytes].join('|');
-}
+const stampOf = ({ folder }: LanguageModel): string =>
+  [folder.variant.path, folder.tokenizer.tokenizer].map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0).join();

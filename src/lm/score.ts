@@ -1,13 +1,27 @@
 // log p(continuation | prompt), teacher forced, in padded batches.
 import { survivingDeaths } from '../runtime/client.ts';
 import { logProbabilityOf } from '../shared/sampling.ts';
-import type { Decoder } from './session.ts';
+import type { Decoder, EmbeddingRows } from './session.ts';
 import { LanguageModelError } from './session.ts';
+import type { Tokenizer } from './tokenizer.ts';
 
 export interface ScoreItem {
   /** At least one token: the first token of a text has no probability. */
   readonly prompt: readonly number[];
   readonly continuation: readonly number[];
+  /** What stands in place of tokens' embeddings in the prompt: images. */
+  readonly embeddings?: readonly EmbeddingRows[];
+}
+
+/**
+ * A prompt and a text that goes on from it, as the tokens of both together; a token that begins in the prompt and ends in
+ * the text counts to the text.
+ */
+export function scoreItem(tokenizer: Pick<Tokenizer, 'encode'>, prompt: string, text: string): ScoreItem {
+  const [before, whole] = [tokenizer.encode(prompt).ids, tokenizer.encode(prompt + text).ids];
+  const differing = whole.findIndex((id, i) => id !== before[i]);
+  const at = differing < 0 ? whole.length : differing;
+  return { prompt: whole.slice(0, at), continuation: whole.slice(at) };
 }
 
 export interface Score {
@@ -65,7 +79,8 @@ async function scoreBatch(decoder: Decoder, items: readonly ScoreItem[], left: b
   const rows = items.map(({ prompt, continuation }) => [...prompt, ...continuation]);
   const offsets = items.map((item) => (left ? width - lengthOf(item) : 0) + item.prompt.length - 1);
   const start = Math.min(...offsets);
-  const { logits: { dims, data } } = await decoder.run({ ids: rows.map((row) => padded(row, 0)), mask: rows.map((row) => padded(row.map(() => 1), 0)), past: 0, positions: [start] });
+  const embeddings = items.flatMap((item, batch) => (item.embeddings ?? []).map((part) => ({ ...part, at: part.at + (left ? width - lengthOf(item) : 0), batch })));
+  const { logits: { dims, data } } = await decoder.run({ ids: rows.map((row) => padded(row, 0)), mask: rows.map((row) => padded(row.map(() => 1), 0)), past: 0, positions: [start], embeddings });
   const [, count = 0, vocabulary = 0] = dims;
   return items.map(({ continuation }, b) => {
     const perToken = continuation.map((id, i) => {

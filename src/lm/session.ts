@@ -1,6 +1,7 @@
 // A decoder in the model host: passes over tokens or embeddings, with its cache kept beside it.
 import type { CacheSizes, ModelInterface, TokenPass } from './interface.ts';
 import { cacheCarry, emptyCache, integers, passFeeds, readInterface, stepInputs } from './interface.ts';
+import { runnableModel } from './runnableModel.ts';
 import type { Graph } from '../onnx/graph.ts';
 import type { Decoding, ModelHost, ModelSource, Session } from '../runtime/client.ts';
 import type { CacheUse, DecodedToken, HostTensor, SessionOptions } from '../runtime/protocol.ts';
@@ -31,6 +32,8 @@ export interface EmbeddingRows {
   /** [rows, hidden] */
   readonly rows: Float32Array;
   readonly width: number;
+  /** Row of the batch; 0 if absent. */
+  readonly batch?: number;
 }
 
 /** One pass of a decoder over a rectangle of tokens. */
@@ -39,7 +42,7 @@ export interface DecoderPass extends Omit<TokenPass, 'keep'> {
   readonly cache?: { readonly from: number | null; readonly to: number; readonly forget?: readonly number[] };
   /** Inputs that the model has beyond a decoder's, and replacements for the ones that are computed here. */
   readonly feeds?: Feeds;
-  /** Embeddings of the first row that are not those of its tokens. */
+  /** Embeddings that are not those of the tokens. */
   readonly embeddings?: readonly EmbeddingRows[];
   /** Positions of this pass whose logits are wanted, [start, end) as in Array.slice. */
   readonly positions: readonly [start: number, end?: number];
@@ -75,7 +78,7 @@ export async function openDecoder(host: ModelHost, { graph, source, sizes, embed
   if (!read.ok) return { ok: false, fault: { code: 'noDecoder', message: `The model is no decoder: ${read.message}. Give a model exported for text generation.` } };
   if (!read.io.ids && !embedding) return { ok: false, fault: { code: 'noEmbedding', message: NO_EMBEDDING } };
   // The cache never has to leave the device.
-  const session = await host.createSession(source, { ...options, onDevice: read.io.cache.map(({ output }) => output) });
+  const session = await host.createSession(runnableModel(source), { ...options, onDevice: read.io.cache.map(({ output }) => output) });
   try {
     const embed = embedding && !read.io.ids ? await host.createSession(embedding, options) : null;
     return { ok: true, decoder: new Decoder(host, session, embed, read.io, graph) };
@@ -174,14 +177,16 @@ export class Decoder {
     if (missing !== undefined) throw new LanguageModelError({ code: 'missingInput', message: `The model wants an input “${missing}” that text generation does not know. Give it among the feeds.` });
   }
 
-  private async embedded({ ids, embeddings = [] }: DecoderPass, type: HostTensor['type']): Promise<HostTensor> {
+  private async embedded({ ids: given, embeddings = [] }: DecoderPass, type: HostTensor['type']): Promise<HostTensor> {
+    // An image's token need not be one that the embedding knows.
+    const ids = given.map((row, b) => row.map((id, i) => (covers(embeddings, i, b) ? 0 : id)));
     if (!this.embed) throw new LanguageModelError({ code: 'noEmbedding', message: NO_EMBEDDING });
     const names = embeddingNames(this.embed);
     const tensor = (await this.embed.run({ [names.input]: integers(names.type, [ids.length, ids[0]?.length ?? 0], ids.flat()) }, { outputs: [names.output] }))[names.output];
     if (!tensor) throw new RangeError('the embedding gave nothing');
     if (embeddings.length === 0 && tensor.type === type) return tensor;
     const data = Float32Array.from(asFloats(tensor));
-    for (const { at, rows, width } of embeddings) data.set(rows, at * width);
+    for (const { at, rows, width, batch = 0 } of embeddings) data.set(rows, (batch * (ids[0]?.length ?? 0) + at) * width);
     return { type, dims: tensor.dims, data: type === 'float16' ? Uint16Array.from(data, floatToHalf) : data };
   }
 
@@ -191,13 +196,18 @@ export class Decoder {
   }
 }
 
+/** Does one of the rows stand at this place? */
+export const covers = (embeddings: readonly EmbeddingRows[], place: number, row = 0): boolean =>
+  embeddings.some(({ at, rows, width, batch = 0 }) => batch === row && place >= at && place < at + rows.length / width);
+
 function embeddingNames({ inputs, outputNames }: Session): { readonly input: string; readonly type: HostTensor['type']; readonly output: string } {
   const [slot, output] = [inputs[0], outputNames[0]];
   if (!slot || output === undefined) throw new LanguageModelError({ code: 'noEmbedding', message: 'The embed_tokens model takes or gives nothing. Download it again.' });
   return { input: slot.name, type: slot.type, output };
 }
 
-function asFloats({ type, data }: HostTensor): Float32Array {
+/** A float tensor's values as float32. */
+export function asFloats({ type, data }: HostTensor): Float32Array {
   if (data instanceof Float32Array) return data;
   if (type !== 'float16') return Float32Array.from(data as Float64Array);
   return Float32Array.from(data instanceof Uint16Array ? Array.from(data, halfToFloat) : (data as unknown as Float64Array));

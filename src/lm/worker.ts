@@ -14,6 +14,7 @@ import { OpenModels } from './openModels.ts';
 import type { DownloadRequest, DownloadEvent, LanguageModelCalls, ListedModel, ModelRoot, VariantsResult } from './workerCalls.ts';
 import type { CallContext } from '../runtime/calls.ts';
 import { serveCalls } from '../runtime/calls.ts';
+import { budgetOf, freeMemory } from '../runtime/memoryBudget.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import type { ModelOrigin } from '../shared/modelMessages.ts';
 
@@ -68,9 +69,9 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
 serveCalls<LanguageModelCalls>(
   {
     list: (roots) => list(roots),
-    facts: ({ path: folder, variant }) => {
+    facts: ({ path: folder, variant, memoryBudgetBytes }) => {
       const opened = openModelFolder(folder, { variant: variant ?? undefined });
-      return opened.ok ? { ok: true, facts: factsOf(opened.folder) } : opened;
+      return opened.ok ? { ok: true, facts: factsOf(opened.folder, memoryBudgetBytes ?? budgetOf(freeMemory(), 0)) } : opened;
     },
     complete: (request, context) =>
       inTurn(async () => {

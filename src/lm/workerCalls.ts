@@ -33,10 +33,16 @@ export interface ModelAt {
   readonly variant: string | null;
 }
 
+export interface FactsRequest extends ModelAt {
+  /** Null: what the machine has to spare. */
+  readonly memoryBudgetBytes: number | null;
+}
+
 export interface CompletionRequest {
   readonly model: ModelAt;
   readonly provider: Provider;
-  readonly memoryBudgetBytes: number;
+  /** Null: what the machine has to spare. */
+  readonly memoryBudgetBytes: number | null;
   /** What is continued, or answered. */
   readonly text: string;
   /** The text is a user's message, where the model has a chat template. */
@@ -75,7 +81,7 @@ export type VariantsResult = { readonly ok: true; readonly variants: readonly Va
 
 export interface LanguageModelCalls {
   readonly list: { readonly request: readonly ModelRoot[]; readonly event: never; readonly result: readonly ListedModel[] };
-  readonly facts: { readonly request: ModelAt; readonly event: never; readonly result: { readonly ok: true; readonly facts: ModelFacts } | { readonly ok: false; readonly problem: FolderProblem } };
+  readonly facts: { readonly request: FactsRequest; readonly event: never; readonly result: { readonly ok: true; readonly facts: ModelFacts } | { readonly ok: false; readonly problem: FolderProblem } };
   readonly complete: { readonly request: CompletionRequest; readonly event: CompletionEvent; readonly result: CompletionResult };
   /** Frees the model that is open. */
   readonly close: { readonly request: null; readonly event: never; readonly result: null };

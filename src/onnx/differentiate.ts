@@ -7,7 +7,8 @@ import { isFloatType } from './float16.ts';
 import type { Dimension, Graph, GraphNode, ShapeOf, TensorType } from './graph.ts';
 import { dataTypes, isComputable, valuesReadBy } from './graph.ts';
 import { blocksGradient, gradientInputs, rules } from './rules.ts';
-import { RuleContext, RuleRefusal } from './rules/context.ts';
+import { refusalReason } from './refusals.ts';
+import { ELSEWHERE, RuleContext, RuleRefusal } from './rules/context.ts';
 import type { ElementType, TypeOf } from './types.ts';
 import { valueTypes } from './types.ts';
 import { upgradeOpset } from './upgrade.ts';
@@ -46,17 +47,17 @@ export const gradientName = (value: string): string => `grad/${value}`;
 /**
  * The graph with one more output `grad/NAME` for each value differentiated by, of that value's shape: d loss / d value
  * (zeros where the loss does not depend on it). Only what lies between those values and the loss is differentiated.
- * Graphs of opset 13 to 17 come back as opset 18.
+ * Graphs of opset 7 to 17 come back as opset 18.
  * @throws NoGradientError
  */
 export function differentiate(original: Graph, options: DifferentiateOptions): Graph {
   const { loss, cotangent, withRespectTo, shapes, prefix = 'grad' } = options;
   const graph = upgradeOpset(original);
   const path = new Path(graph, loss, withRespectTo);
-  path.refuseUnknown();
+  path.refuseUnknown(hasRule);
   const builder = new GraphBuilder(graph, `${prefix}/`);
   const types = valueTypes(graph);
-  const context = new RuleContext(builder, graph, shapes, types, floatType(types, loss));
+  const context = new RuleContext(builder, graph, shapes, types, floatType(types, loss), new Set([loss, ...withRespectTo]));
   context.accumulate(loss, cotangent ?? context.filled(1, loss));
   for (const node of [...path.nodes].reverse()) backward(context, path, node);
   for (const name of withRespectTo) {
@@ -79,6 +80,14 @@ export function missingRules(graph: Graph, loss: string, withRespectTo: readonly
   return [...new Set(unknown.map(fullName))];
 }
 
+/**
+ * Asks before anything runs whether there is a gradient. `isReplaced` are nodes that will be written out in others first.
+ * @throws NoGradientError
+ */
+export function refuseMissingRules(graph: Graph, loss: string, withRespectTo: readonly string[], isReplaced: (node: GraphNode) => boolean): void {
+  new Path(graph, loss, withRespectTo).refuseUnknown((node) => hasRule(node) || isReplaced(node));
+}
+
 function backward(context: RuleContext, path: Path, node: GraphNode): void {
   const gradients = node.outputs.map((output) => context.gradient(output));
   if (gradients.every((gradient) => gradient === null)) return;
@@ -87,6 +96,7 @@ function backward(context: RuleContext, path: Path, node: GraphNode): void {
   node.inputs.forEach((input, i) => {
     if (!path.active.has(input) || !continuous.includes(input)) return;
     const result = results[i];
+    if (result === ELSEWHERE) return;
     if (!result) throw path.refusal(node, `its input ${i} takes no gradient`);
     context.accumulate(input, result);
   });
@@ -148,8 +158,8 @@ class Path {
     this.active = active;
   }
 
-  refuseUnknown(): void {
-    for (const node of this.nodes) if (!hasRule(node)) throw this.refusal(node);
+  refuseUnknown(isCovered: (node: GraphNode) => boolean): void {
+    for (const node of this.nodes) if (!isCovered(node)) throw this.refusal(node, refusalReason(node));
   }
 
   refusal(node: GraphNode, reason?: string): NoGradientError {

@@ -5,6 +5,7 @@ import type { ModelFault } from './decode.ts';
 import { decodeModel } from './decode.ts';
 import { byteSize, FormatFault } from './decodeTensor.ts';
 import type { ExternalTensor, Graph, GraphBody, GraphNode, Initializer } from './graph.ts';
+import { runnableGraph } from './runnable.ts';
 import { readSkeleton } from './skeleton.ts';
 import { FileBytes } from './wire.ts';
 
@@ -23,6 +24,8 @@ export interface ModelFile {
   /** As it was asked for. */
   readonly path: string;
   readonly graph: Graph;
+  /** The graph is not the file's own: it has an operator that would end the runtime in another form. */
+  readonly isRewritten: boolean;
   /** An absolute folder, links resolved: the locations of the graph's external data are relative to it. */
   readonly dataFolder: string;
   /** Bytes of the constants that stay in files. */
@@ -45,7 +48,9 @@ export function openModelFile(file: string, { inlineLimit = 1024 }: ModelFileOpt
   const refuse = (message: string): ModelFileResult => ({ ok: false, fault: { file, message } });
   try {
     const decoded = decodeModel(skeletonOf(file, inlineLimit), file);
-    return decoded.ok ? { ok: true, file: { path: file, ...withRealLocations(decoded.graph, file) } } : { ok: false, fault: decoded.fault };
+    if (!decoded.ok) return { ok: false, fault: decoded.fault };
+    const graph = runnableGraph(decoded.graph);
+    return { ok: true, file: { path: file, isRewritten: graph !== decoded.graph, ...withRealLocations(graph, file) } };
   } catch (error) {
     if (error instanceof FormatFault) return refuse(`${file} is not a usable ONNX model: ${error.message}.`);
     if (isFileError(error)) return refuse(error.code === 'ENOENT' ? `There is no file ${file}.` : `${file} cannot be read: ${error.message}.`);

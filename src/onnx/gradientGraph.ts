@@ -1,8 +1,9 @@
 // From a model as it was exported to its gradients: a newer operator set, fused operators written out, shapes measured.
 import type { DifferentiateOptions } from './differentiate.ts';
-import { differentiate, nodesOnPath } from './differentiate.ts';
+import { differentiate, nodesOnPath, refuseMissingRules } from './differentiate.ts';
 import { fusedExpansion, withoutFused } from './expand.ts';
 import type { Graph, GraphNode, Tensor } from './graph.ts';
+import { runnableGraph } from './runnable.ts';
 import type { Execute } from './shapes.ts';
 import { measureShapes } from './shapes.ts';
 import { upgradeOpset } from './upgrade.ts';
@@ -14,14 +15,16 @@ export interface GradientQuestion extends Omit<DifferentiateOptions, 'shapes'> {
 }
 
 /**
- * What `differentiate` gives for a graph that may hold fused operators. Those between the values differentiated by and
- * the loss are written out in standard ops, and those that compute such a value and may use it inside as well; all
- * others stay as they are.
- * @throws NoGradientError, OpsetError, RuleRefusal where a fused operator is used in a way that is not covered
+ * What `differentiate` gives for a graph of any opset from 7 on that may hold fused operators. Those between the values
+ * differentiated by and the loss are written out in standard ops, and those that compute such a value and may use it
+ * inside as well; all others stay as they are.
+ * @throws NoGradientError before anything runs, OpsetError, and RuleRefusal where a fused operator is used in a way that
+ * is not covered
  */
 export async function gradientGraph(graph: Graph, question: GradientQuestion): Promise<Graph> {
   const { feeds, execute, ...options } = question;
-  const ready = upgradeOpset(graph);
+  const ready = upgradeOpset(runnableGraph(graph));
+  refuseMissingRules(ready, options.loss, options.withRespectTo, isFused);
   const shapes = await measureShapes(ready, feeds, execute);
   const given = ready.nodes.filter((node) => isFused(node) && node.outputs.length > 1 && options.withRespectTo.some((value) => node.outputs.includes(value)));
   const sources = [...options.withRespectTo, ...given.flatMap(({ outputs }) => outputs)];

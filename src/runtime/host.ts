@@ -88,7 +88,7 @@ async function create({ model, dataFolder, options: { provider, optimization, th
     intraOpNumThreads: threads,
     ...(provider === 'webgpu' && onDevice.length > 0 ? { preferredOutputLocation: Object.fromEntries(onDevice.map((name) => [name, 'gpu-buffer' as const])) } : {}),
     // Waiting threads sleep instead of spinning: half the CPU at two threads.
-    extra: { session: { intra_op: { allow_spinning: '0' }, ...(dataFolder === undefined ? {} : { model_external_initializers_file_folder_path: dataFolder }) } },
+    extra: { session: { intra_op: { allow_spinning: '0' }, set_denormal_as_zero: '1', ...(dataFolder === undefined ? {} : { model_external_initializers_file_folder_path: dataFolder }) } },
   };
   return typeof model === 'string' ? ort.InferenceSession.create(model, options) : ort.InferenceSession.create(model, options);
 }

@@ -54,6 +54,8 @@ export interface ModelFacts {
     readonly cachePerToken: number;
     /** For a whole context; null where its length is not known. */
     readonly cache: number | null;
+    /** What open models may take together. */
+    readonly budget: number;
   };
 }
 
@@ -89,7 +91,6 @@ export type ModelPageState =
       readonly activity: string;
       /** Null while the providers are being checked. */
       readonly provider: ProviderView | null;
-      readonly budget: number;
     };
 
 export interface ModelSnapshot {

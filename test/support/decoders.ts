@@ -1,5 +1,7 @@
 // Running decoders and edits of them in tests, and small decoders of the forms that exports have, made here.
+import { readFileSync } from 'node:fs';
 import { GraphBuilder } from '../../src/onnx/builder.ts';
+import { decodeModel } from '../../src/onnx/decode.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
 import { openModelFile } from '../../src/onnx/file.ts';
 import type { ModelFile } from '../../src/onnx/file.ts';
@@ -37,6 +39,13 @@ export function openedFile(path: string): ModelFile {
   const opened = openModelFile(path);
   if (!opened.ok) throw new Error(opened.fault.message);
   return opened.file;
+}
+
+/** A model file as a graph that holds its weights. */
+export function wholeModel(path: string): Graph {
+  const decoded = decodeModel(new Uint8Array(readFileSync(path)), path);
+  if (!decoded.ok) throw new Error(decoded.fault.message);
+  return decoded.graph;
 }
 
 export function sitesOf(graph: Graph): readonly Site[] {

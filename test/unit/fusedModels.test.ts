@@ -1,75 +1,22 @@
 // Whole models with fused operators: their gradients against differences in float64, and against the same model unfused.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import type { Context } from 'mocha';
 import { describe, it } from 'mocha';
 import { GraphBuilder } from '../../src/onnx/builder.ts';
-import { decodeModel } from '../../src/onnx/decode.ts';
 import { differentiate } from '../../src/onnx/differentiate.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
 import { withoutFused } from '../../src/onnx/expand.ts';
 import { toFloat64 } from '../../src/onnx/float64.ts';
 import type { Attribute, Graph, Tensor } from '../../src/onnx/graph.ts';
-import { elementCount } from '../../src/onnx/graph.ts';
 import { measureShapes } from '../../src/onnx/shapes.ts';
 import { upgradeOpset } from '../../src/onnx/upgrade.ts';
 import { Random } from '../../src/shared/random.ts';
 import { ints } from '../support/expansionCheck.ts';
 import { execute, sharedHost } from '../support/host.ts';
-
-const models = new URL('../../../shared/models/', import.meta.url);
-
-/** Skips the test that calls it where a model is not beside the project. */
-function needs(context: Context, model: string): void {
-  if (!existsSync(new URL(`${model}/`, models))) context.skip();
-}
-
-type Feeds = Readonly<Record<string, Tensor>>;
-
-function read(path: string): Graph {
-  const decoded = decodeModel(new Uint8Array(readFileSync(new URL(path, models))), path);
-  return decoded.ok ? decoded.graph : assert.fail(decoded.fault.message);
-}
-
-const randomTensor = (random: Random, dims: readonly number[], scale = 1): Tensor =>
-  ({ type: 'float32', dims, data: Float32Array.from({ length: elementCount(dims) }, () => scale * (2 * random.next() - 1)) });
-
-/** The graph with a value, computed or constant, as an input in its place. */
-function opened(graph: Graph, name: string, dims: readonly (number | string)[]): Graph {
-  const initializers = new Map([...graph.initializers].filter(([constant]) => constant !== name));
-  const nodes = graph.nodes.filter(({ outputs }) => !outputs.includes(name));
-  return { ...graph, nodes, initializers, inputs: [...graph.inputs, { name, type: 'float32', dims }] };
-}
-
-/** loss = Σ selection · logits, the selection an input. */
-function withLoss(graph: Graph): Graph {
-  const b = new GraphBuilder({ ...graph, outputs: [] }, 'loss/');
-  b.input('selection', 'float32', ['b', 's', 'v']);
-  b.node('ReduceSum', [b.node('Mul', ['logits', 'selection'])], { keepdims: 0 }, 'loss');
-  b.output('loss', 'float32', []);
-  return b.build();
-}
-
-/** 1 at one logit and −1 at another of a sequence's token. */
-function selection(length: number, vocabulary: number, tokens: readonly number[]): Tensor {
-  const data = new Float32Array(tokens.length * length * vocabulary);
-  tokens.forEach((token, row) => {
-    data[(row * length + token) * vocabulary + 5 + row] = 1;
-    data[(row * length + token) * vocabulary + 300 + row] = -1;
-  });
-  return { type: 'float32', dims: [tokens.length, length, vocabulary], data };
-}
+import type { Feeds, Question } from '../support/wholeModels.ts';
+import { llamaQuestion, needs, opened, randomTensor, read, relativeDistance, selection, withLoss } from '../support/wholeModels.ts';
 
 const widened = (feeds: Feeds): Feeds =>
   Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, tensor.type === 'float32' ? { ...tensor, type: 'float64', data: Float64Array.from(tensor.data as Float32Array) } : tensor]));
-
-interface Question {
-  readonly graph: Graph;
-  /** What is differentiated by. */
-  readonly by: string;
-  /** Two sets of another size each; the first is where the gradient is taken. */
-  readonly feeds: readonly [Feeds, Feeds];
-}
 
 async function unfused({ graph, feeds }: Question): Promise<Graph> {
   const ready = upgradeOpset(graph);
@@ -117,11 +64,6 @@ function directions(size: number, random: Random): Float64Array[] {
   return [...axes, ...mixed];
 }
 
-function relativeDistance(a: Float32Array, b: Float32Array): number {
-  assert.equal(a.length, b.length);
-  return Math.hypot(...a.map((value, i) => value - (b[i] ?? Number.NaN))) / Math.hypot(...b);
-}
-
 describe('the gradient of a GPT-2 of fused operators (tiny-random-gpt2-fused)', () => {
   it('by the position embeddings of its tokens agrees with differences in float64', async function () {
     needs(this, 'tiny-random-gpt2-fused');
@@ -148,41 +90,9 @@ function gptQuestion(): Question {
     [GPT.positions]: table,
     selection: selection(length, GPT.vocabulary, Array.from({ length: batch }, () => length - 1)),
   });
-  // Of the standard operators it has Cast and MatMul alone, which operator set 11 and 18 have alike.
-  assert.deepEqual([...new Set(graph.nodes.filter(({ domain }) => domain === '').map(({ op }) => op))].sort(), ['Cast', 'MatMul']);
-  return { graph: withLoss(opened({ ...graph, opset: 18 }, GPT.positions, table.dims)), by: GPT.positions, feeds: [feeds(2, 5, 3), feeds(1, 4, 2)] };
+  assert.equal(graph.opset, 11);
+  return { graph: withLoss(opened(graph, GPT.positions, table.dims)), by: GPT.positions, feeds: [feeds(2, 5, 3), feeds(1, 4, 2)] };
 }
-
-const LLAMA = { layers: 5, groups: 4, headSize: 8, width: 64, vocabulary: 512 };
-
-function llamaFeeds(random: Random, by: string, sizes: { readonly lengths: readonly number[]; readonly length: number; readonly past: number }): Feeds {
-  const { lengths, length, past } = sizes;
-  const batch = lengths.length;
-  const rows = (width: number, value: (row: number, i: number) => number): Tensor =>
-    ints([batch, width], Array.from({ length: batch * width }, (_, at) => value(Math.floor(at / width), at % width)), 'int64');
-  const states = Array.from({ length: LLAMA.layers }, (_, i) => ['key', 'value'].map((part) =>
-    [`past_key_values.${i}.${part}`, randomTensor(random, [batch, LLAMA.groups, past, LLAMA.headSize])] as const));
-  return {
-    input_ids: rows(length, () => 3),
-    attention_mask: rows(past + length, (row, i) => (i < past + (lengths[row] ?? 0) ? 1 : 0)),
-    position_ids: rows(length, (_, i) => past + i),
-    ...Object.fromEntries(states.flat()),
-    [by]: randomTensor(random, [batch, length, LLAMA.width], 0.5),
-    selection: selection(length, LLAMA.vocabulary, lengths.map((size) => size - 1)),
-  };
-}
-
-/** The same question to the fused and to the plain form of stories260k; right padding, as the fused form asks for. */
-function llamaQuestion(file: string, by: string, sizes: { readonly lengths: readonly number[]; readonly past: number }): Question {
-  const random = new Random(4);
-  const length = Math.max(...sizes.lengths);
-  const graph = withLoss(opened(read(`stories260k/onnx/${file}`), by, ['batch', 'sequence', LLAMA.width]));
-  const first = llamaFeeds(random, by, { ...sizes, length });
-  const second = llamaFeeds(random, by, { lengths: sizes.lengths.length === 1 ? [length + 2] : [length + 2, length, length], length: length + 2, past: sizes.past === 0 ? 0 : sizes.past + 1 });
-  const present = (feeds: Feeds): Feeds => Object.fromEntries(Object.entries(feeds).filter(([name]) => graph.inputs.some((input) => input.name === name)));
-  return { graph, by, feeds: [present(first), present(second)] };
-}
-
 
 describe('the gradient of a Llama of fused operators (stories260k)', () => {
   for (const [name, sizes] of Object.entries({ 'two prompts, one padded': { lengths: [6, 4], past: 0 }, 'next tokens after a cache': { lengths: [3], past: 4 } })) {

@@ -39,7 +39,7 @@ export function abilityRows({ gradients, images, chat, tokenizer, sites }: Model
   ];
 }
 
-export function memoryText({ memory: { weights, cache, cachePerToken }, context }: ModelFacts, budget: number): string {
+export function memoryText({ memory: { weights, cache, cachePerToken, budget }, context }: ModelFacts): string {
   const keys = cache === null || context === null ? `${sizeText(cachePerToken)} of keys and values a token` : `${sizeText(cache)} of keys and values for ${context.toLocaleString()} tokens`;
   const least = weights + (cache ?? 0);
   const verdict = weights > budget ? 'It does not fit: choose a smaller variant, or raise gradlens.memoryBudgetGiB.' : `${sizeText(Math.max(0, budget - weights))} of the budget of ${sizeText(budget)} stay free beside the weights.`;

@@ -64,18 +64,18 @@ class Page {
   }
 
   private showModel(state: Shown): void {
-    const { facts, provider, budget } = state;
+    const { facts, provider } = state;
     this.facts.replaceChildren(...factRows(facts).map(([name, value]) => element('div', {}, element('dt', {}, name), element('dd', {}, value))));
     this.abilities.replaceChildren(...abilityRows(facts).flatMap(([name, { works, why }]) => [element('dt', { class: works ? 'yes' : 'no' }, element('span', { class: 'answer' }, works ? '✓ yes' : '✗ no'), name), element('dd', {}, why)]));
-    this.memory.textContent = memoryText(facts, budget);
+    this.memory.textContent = memoryText(facts);
     this.showMeter(state);
     this.provider.replaceChildren(...providerParts(provider));
     this.sites.show(facts.sites, facts.missing);
     this.files.replaceChildren(filesTable(facts.files));
   }
 
-  private showMeter({ facts, budget }: Shown): void {
-    const { weights, cache } = facts.memory;
+  private showMeter({ facts }: Shown): void {
+    const { weights, cache, budget } = facts.memory;
     const share = (bytes: number): number => Math.min(100, (100 * bytes) / budget);
     const bar = (name: string, bytes: number): HTMLElement => element('span', { class: name, style: `width: ${Math.max(0.4, share(bytes)).toFixed(2)}%` });
     this.meter.replaceChildren(bar('weights', weights), ...(cache === null ? [] : [bar('cache', cache)]));

@@ -52,7 +52,7 @@ export class ModelPanel implements vscode.Disposable {
     const current = models.choice.current;
     const inUse = current?.path === facts.path && (current.variant === facts.variant || (current.variant === null && at.variant === null));
     const activity = models.isOpen({ path: facts.path, variant: current?.variant ?? null }) && models.activity === 'idle' ? vscode.l10n.t('open') : activityText(models);
-    return { status: 'shown', facts, origin, inUse, activity: inUse ? activity : '', provider: models.provider.last, budget: memoryBudget() };
+    return { status: 'shown', facts, origin, inUse, activity: inUse ? activity : '', provider: models.provider.last };
   }
 
   private async open(at?: ModelAt): Promise<void> {
@@ -78,7 +78,7 @@ export class ModelPanel implements vscode.Disposable {
 
   private async read(at: ModelAt): Promise<View> {
     try {
-      const answer = await this.models.calls.call('facts', at);
+      const answer = await this.models.calls.call('facts', { ...at, memoryBudgetBytes: memoryBudget() });
       return answer.ok ? { status: 'shown', facts: answer.facts } : { status: 'failed', message: answer.problem.message };
     } catch (error) {
       return { status: 'failed', message: error instanceof Error ? error.message : String(error) };

@@ -122,7 +122,7 @@ function detailOf({ family, layers, hidden, context, images, origin, path }: Lis
 async function openFolder(models: LanguageModels): Promise<ModelAt | undefined> {
   const [folder] = (await vscode.window.showOpenDialog({ canSelectFolders: true, canSelectFiles: false, openLabel: vscode.l10n.t('Use This Model'), title: vscode.l10n.t('The folder of a language model (config.json, tokenizer.json, an ONNX graph)') })) ?? [];
   if (!folder) return undefined;
-  const answer = await models.calls.call('facts', { path: folder.fsPath, variant: null });
+  const answer = await models.calls.call('facts', { path: folder.fsPath, variant: null, memoryBudgetBytes: null });
   if (!answer.ok) {
     void vscode.window.showErrorMessage(answer.problem.message);
     return undefined;

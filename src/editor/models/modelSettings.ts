@@ -29,7 +29,11 @@ export const downloadsFolder = (): string => pathSetting(settings.modelsFolder) 
 
 export const providerSetting = (): Provider | 'auto' => section().get<Provider | 'auto'>(settings.provider, 'auto');
 
-export const memoryBudget = (): number => section().get<number>(settings.memoryBudget, 8) * 2 ** 30;
+/** Bytes; null where the settings leave it to the machine. */
+export function memoryBudget(): number | null {
+  const gibibytes = section().get<number>(settings.memoryBudget, 0);
+  return gibibytes > 0 ? gibibytes * 2 ** 30 : null;
+}
 
 /** How texts are continued. */
 export function completionSettings(): Pick<CompletionRequest, 'sampling' | 'maxTokens' | 'seed'> {

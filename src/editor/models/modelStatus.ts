@@ -69,8 +69,8 @@ export class ModelStatus implements vscode.Disposable {
   private memoryText(): string {
     const facts = this.known?.facts;
     if (!facts) return '–';
-    const { weights, cache } = facts.memory;
-    return vscode.l10n.t('{0} of weights, {1} for a full context; budget {2}', sizeText(weights), cache === null ? '–' : sizeText(cache), sizeText(memoryBudget()));
+    const { weights, cache, budget } = facts.memory;
+    return vscode.l10n.t('{0} of weights, {1} for a full context; budget {2}', sizeText(weights), cache === null ? '–' : sizeText(cache), sizeText(budget));
   }
 
   private stateText(): string {
@@ -87,7 +87,7 @@ export class ModelStatus implements vscode.Disposable {
     const key = JSON.stringify(current);
     if (!current || this.known?.key === key || !vscode.workspace.isTrusted) return;
     this.known = { key, facts: null };
-    const answer = await this.models.calls.call('facts', current).catch(() => null);
+    const answer = await this.models.calls.call('facts', { ...current, memoryBudgetBytes: memoryBudget() }).catch(() => null);
     if (this.known.key !== key || !answer?.ok) return;
     this.known = { key, facts: answer.facts };
     this.item.tooltip = this.tooltip();

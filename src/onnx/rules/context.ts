@@ -2,11 +2,12 @@
 import type { GraphBuilder } from '../builder.ts';
 import { floatTensor, isFloatType } from '../float16.ts';
 import type { Attribute, Graph, GraphNode, ShapeOf, Tensor } from '../graph.ts';
-import { dataTypes, typeCode } from '../graph.ts';
+import { dataTypes, isComputable, typeCode, valuesReadBy } from '../graph.ts';
 import type { ElementType, TypeOf } from '../types.ts';
 
 /**
- * Gives d loss / d input for each input of the node; null where the input takes no gradient. `dy` is the gradient of the
+ * Gives d loss / d input for each input of the node; null where the input takes no gradient, `ELSEWHERE` where it was
+ * dealt with. `dy` is the gradient of the
  * first output, `gradients` those of all outputs (null: the loss does not depend on it).
  */
 export type Rule = (
@@ -18,6 +19,20 @@ export type Rule = (
 
 export type Rules = Readonly<Record<string, Rule>>;
 
+/** In place of a gradient: the input's share is in another input's gradient, or was handed to the context. */
+export const ELSEWHERE = '';
+
+/** The gradient of a slice: elements `start` to `end` along an axis of `size`. */
+export interface Part {
+  readonly axis: number;
+  readonly start: number;
+  readonly end: number;
+  readonly size: number;
+  readonly gradient: string;
+  /** The gradient with zeros around it, in the shape of the whole. */
+  readonly padded: () => string;
+}
+
 /** An op whose rule does not cover this use of it. `reason` continues "there is no gradient for the op X: ". */
 export class RuleRefusal extends Error {
   override readonly name = 'RuleRefusal';
@@ -27,8 +42,12 @@ const unchanging: ReadonlySet<string> = new Set(['Cast', 'CastLike', 'Identity',
 
 export class RuleContext {
   private readonly sums = new Map<string, string>();
+  private readonly parts = new Map<string, Part[]>();
   private readonly emitted = new Map<string, string>();
+  /** What the Expand nodes of the gradient were made from. */
+  private readonly expanded = new Map<string, string>();
   private readonly producers: ReadonlyMap<string, GraphNode>;
+  private readonly readers = new Map<string, GraphNode[]>();
 
   constructor(
     readonly builder: GraphBuilder,
@@ -37,8 +56,27 @@ export class RuleContext {
     private readonly typeOf: TypeOf,
     /** Of the constants that a rule makes; its node's. */
     private type: ElementType,
+    /** Values whose gradient must be whole, whoever else reads them. */
+    private readonly wanted: ReadonlySet<string> = new Set(),
   ) {
     this.producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+    for (const node of graph.nodes) for (const value of valuesReadBy(node)) this.readers.set(value, [...(this.readers.get(value) ?? []), node]);
+  }
+
+  /** The node that computes a value of the graph. */
+  producer(value: string): GraphNode | undefined {
+    return this.producers.get(value);
+  }
+
+  /** The one node that reads a value, if there is only one. */
+  onlyReader(value: string): GraphNode | undefined {
+    const readers = this.readers.get(value) ?? [];
+    return readers.length === 1 ? readers[0] : undefined;
+  }
+
+  /** Does the loss depend on the value through one node alone, and nobody ask for its gradient? */
+  isReadOnce(value: string): boolean {
+    return this.onlyReader(value) !== undefined && !this.wanted.has(value);
   }
 
   /** Applies a rule: its constants have the type of the node's outputs. */
@@ -74,6 +112,7 @@ export class RuleContext {
     const key = JSON.stringify([op, inputs, attributes], (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
     const name = this.emitted.get(key) ?? this.builder.node(op, inputs, attributes);
     this.emitted.set(key, name);
+    if (op === 'Expand') this.expanded.set(name, inputs[0] ?? '');
     return name;
   }
 
@@ -90,7 +129,20 @@ export class RuleContext {
   }
 
   gradient(value: string): string | null {
+    const parts = this.parts.get(value) ?? [];
+    this.parts.delete(value);
+    for (const whole of joined(this, parts)) this.accumulate(value, whole);
     return this.sums.get(value) ?? null;
+  }
+
+  /** The gradient of a slice of a value. Slices that make up the whole are put together instead of padded and added. */
+  accumulatePart(value: string, part: Part): void {
+    this.parts.set(value, [...(this.parts.get(value) ?? []), part]);
+  }
+
+  /** What an Expand of the gradient was made from, for ops that broadcast; other values as they are. */
+  unexpanded(value: string): string {
+    return this.expanded.get(value) ?? value;
   }
 
   rank(value: string): number {
@@ -187,11 +239,26 @@ export class RuleContext {
     return ints === undefined ? null : ([ints].flat() as readonly (number | bigint)[]).map(Number);
   }
 
+  /** The number of a constant of one element, or null. */
+  number(value: string): number | null {
+    const tensor = this.graph.initializers.get(value) ?? (this.producers.get(value)?.op === 'Constant' ? this.producers.get(value)?.attributes.value : undefined);
+    if (typeof tensor !== 'object' || !('data' in tensor) || tensor.data.length !== 1 || tensor.type === 'float16' || !isComputable(tensor.type)) return null;
+    return Number(tensor.data[0]);
+  }
+
   /** A value of another numeric type in the node's type; of that type it stays as it is. */
   floating(value: string): string {
     const type = this.typeOf(value);
     return type === undefined || type === this.type ? value : this.indicator(value);
   }
+}
+
+/** Parts that tile an axis, as one; others each with zeros around. */
+function joined(c: RuleContext, parts: readonly Part[]): readonly string[] {
+  const sorted = [...parts].sort((a, b) => a.start - b.start);
+  const [first] = sorted;
+  const tiles = sorted.length > 1 && sorted.every(({ axis, start, end, size }, i) => axis === first?.axis && start === (sorted[i - 1]?.end ?? 0) && (sorted[i + 1] !== undefined || end === size));
+  return tiles && first ? [c.opWith('Concat', sorted.map(({ gradient }) => gradient), { axis: first.axis })] : parts.map(({ padded }) => padded());
 }
 
 export const range = (count: number): number[] => Array.from({ length: Math.max(0, count) }, (_, i) => i);

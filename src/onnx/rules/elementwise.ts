@@ -2,7 +2,7 @@
 import { dataTypes } from '../graph.ts';
 import type { GraphNode } from '../graph.ts';
 import type { Rule, RuleContext, Rules } from './context.ts';
-import { attributeInt } from './context.ts';
+import { attributeInt, ELSEWHERE } from './context.ts';
 
 export type Derivative = (c: RuleContext, at: { x: string; y: string; dy: string; node: GraphNode }) => string;
 
@@ -59,16 +59,29 @@ export const above = (c: RuleContext, x: string, bound: number): string => c.op(
 
 const power: Rule = binary(
   (c, { a, b, dy }) => {
+    if (c.number(b) === 2) return c.op('Mul', times(c, 2, c.unexpanded(dy)), a); // 2a, without a power for each element
     const exponent = c.floating(b);
     return c.op('Mul', dy, c.op('Mul', exponent, c.op('Pow', a, c.op('Sub', exponent, c.scalar(1))))); // b a^(b−1)
   },
   (c, { a, y, dy }) => c.only(above(c, a, 0), c.op('Mul', dy, c.op('Mul', y, c.op('Log', a)))), // y ln a
 );
 
+const product: Rule = binary((c, { b, dy }) => c.op('Mul', dy, b), (c, { a, dy }) => c.op('Mul', dy, a));
+
+/** x σ(x), written as a product, has its whole derivative σ + y (1 − σ) in fewer passes than by its two factors. */
+const multiply: Rule = (c, node, dy, gradients) => {
+  const { inputs: [a = '', b = ''], outputs: [y = ''] } = node;
+  const isSigmoidOf = (factor: string, x: string): boolean => c.producer(factor)?.op === 'Sigmoid' && c.producer(factor)?.inputs[0] === x && c.isReadOnce(factor);
+  const sigmoid = isSigmoidOf(a, b) ? a : isSigmoidOf(b, a) ? b : null;
+  if (sigmoid === null) return product(c, node, dy, gradients);
+  const whole = c.op('Mul', dy, c.op('Add', sigmoid, c.op('Mul', y, oneMinus(c, sigmoid))));
+  return [a, b].map((factor) => (factor === sigmoid ? ELSEWHERE : whole));
+};
+
 export const elementwiseRules = {
   Add: binary((_, { dy }) => dy, (_, { dy }) => dy),
   Sub: binary((_, { dy }) => dy, (c, { dy }) => c.op('Neg', dy)),
-  Mul: binary((c, { b, dy }) => c.op('Mul', dy, b), (c, { a, dy }) => c.op('Mul', dy, a)),
+  Mul: multiply,
   Div: binary((c, { b, dy }) => c.op('Div', dy, b), (c, { b, y, dy }) => c.op('Neg', c.op('Div', c.op('Mul', dy, y), b))), // 1/b, −y/b
   Pow: power,
   Max: winner,

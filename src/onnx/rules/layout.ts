@@ -1,7 +1,7 @@
 // Gradients of ops that move elements without changing them: each sends its gradient back along the same way.
 import type { GraphNode } from '../graph.ts';
 import type { Rule, RuleContext, Rules } from './context.ts';
-import { attributeInt, attributeInts, attributeString, positive, range, RuleRefusal } from './context.ts';
+import { attributeInt, attributeInts, attributeString, ELSEWHERE, positive, range, RuleRefusal } from './context.ts';
 
 const TO_THE_END = 2 ** 31 - 1;
 
@@ -46,7 +46,16 @@ const split: Rule = (c, node, _dy, gradients) => {
 const slice: Rule = (c, node, dy) => {
   const pads = paddingOfSlice(c, node);
   const rest = node.inputs.slice(1).map(() => null);
-  return [pads ? c.op('Pad', dy, c.int64(...pads)) : scatteredSlice(c, node, dy), ...rest];
+  if (!pads) return [scatteredSlice(c, node, dy), ...rest];
+  const padded = (): string => c.op('Pad', dy, c.int64(...pads));
+  const [x = ''] = node.inputs;
+  const rank = c.rank(x);
+  const cut = range(rank).filter((i) => pads[i] !== 0 || pads[i + rank] !== 0);
+  const [axis = 0] = cut;
+  const [size, start = 0, after = 0] = [c.shapes(x)[axis], pads[axis], pads[axis + rank]];
+  if (cut.length !== 1 || typeof size !== 'number') return [padded(), ...rest];
+  c.accumulatePart(x, { axis, start, end: size - after, size, gradient: dy, padded });
+  return [ELSEWHERE, ...rest];
 };
 
 /** Elements cut off before and after along each axis, or null where steps or sizes forbid padding. */

@@ -46,7 +46,7 @@ const isIdentity = (node: GraphNode, axes: readonly number[] | null): boolean =>
   axes === null && (attributeInt(node, 'noop_with_empty_axes', 0) === 1 || (node.inputs[1] ?? '') !== '');
 
 const mean: Rule = (c, node, dy) =>
-  reduction((_, at) => c.op('Div', spread(c, at), count(c, at, node)))(c, node, dy, [dy]); // dy / count
+  reduction((_, at) => spread(c, { ...at, dy: c.op('Div', at.dy, count(c, at, node)) }))(c, node, dy, [dy]); // dy / count
 
 /** To the elements that attain the maximum, in equal parts. */
 const extreme = (along: (c: RuleContext, hits: string, at: Reduced, node: GraphNode) => string): Rule => (c, node, dy) =>
@@ -68,12 +68,27 @@ const axisOf = (c: RuleContext, node: GraphNode): number => positive(attributeIn
 
 const softmax: Rule = (c, node, dy) => {
   const [output = ''] = node.outputs;
+  const axis = axisOf(c, node);
   // A row of −∞ alone has no softmax; graphs replace it afterwards, and what they replaced takes no gradient.
   const isMended = c.isReadBy(output, ['IsNaN', 'Where']);
   const y = isMended ? c.op('Where', c.op('IsNaN', output), c.scalar(0), output) : output;
-  const product = c.op('Mul', dy, y);
-  return [c.op('Sub', product, c.op('Mul', y, c.sum(product, [axisOf(c, node)], true)))]; // y (dy − Σ y dy)
+  const weighted = (isMended ? null : sumOfProduct(c, y, axis)) ?? c.sum(c.op('Mul', dy, y), [axis], true);
+  return [c.op('Mul', y, c.op('Sub', dy, weighted))]; // y (dy − Σ y dy)
 };
+
+/**
+ * Σ y dy over the last axis where y is only multiplied by V, as attention's probabilities are: with o = y V and
+ * dy = do Vᵀ it is Σ o do, over fewer elements (Dao et al. 2022, FlashAttention, appendix B.4). null elsewhere.
+ */
+function sumOfProduct(c: RuleContext, y: string, axis: number): string | null {
+  const reader = c.onlyReader(y);
+  const [output = ''] = reader?.outputs ?? [];
+  if (reader?.op !== 'MatMul' || reader.domain !== '' || reader.inputs[0] !== y || reader.inputs[1] === y || axis !== c.rank(y) - 1) return null;
+  const [from, to] = [c.shapes(y), c.shapes(output)];
+  const gradient = c.gradient(output);
+  const sameRows = from.length > 1 && from.length === to.length && c.rank(reader.inputs[1] ?? '') > 1 && from.slice(0, -1).every((size, i) => typeof size === 'string' || size === to[i]);
+  return sameRows && gradient !== null ? c.sum(c.op('Mul', output, gradient), [axis], true) : null;
+}
 
 const logSoftmax: Rule = (c, node, dy) => {
   const [y = ''] = node.outputs;
