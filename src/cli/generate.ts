@@ -1,6 +1,7 @@
 // gradlens generate: continues a prompt with a language model, and shows the text as it comes; or scores a given text.
 import type { Environment, Outcome } from './outcome.ts';
 import { tableLines } from './table.ts';
+import { modelProviders, providerOption } from './providers.ts';
 import type { ParsedArguments } from './usage.ts';
 import { UsageError } from './usage.ts';
 import { ConfigFault } from '../lm/config.ts';
@@ -8,13 +9,15 @@ import type { GeneratedToken, GenerationEnd } from '../lm/generate.ts';
 import { generate } from '../lm/generate.ts';
 import { readImage } from '../lm/imageFile.ts';
 import type { LanguageModel } from '../lm/languageModel.ts';
-import { openLanguageModel } from '../lm/languageModel.ts';
+import { folderDecoder, openLanguageModel } from '../lm/languageModel.ts';
+import { chooseDecoder } from '../lm/providerChoice.ts';
 import { scoreContinuations, scoreItem } from '../lm/score.ts';
 import { LanguageModelError } from '../lm/session.ts';
 import type { Tokenizer } from '../lm/tokenizer.ts';
 import type { ImageFeatures, ImagePrompt } from '../lm/visionEncoder.ts';
 import { imagePrompt, openVisionEncoder } from '../lm/visionEncoder.ts';
 import { ModelHost, RuntimeError } from '../runtime/client.ts';
+import type { Provider } from '../runtime/protocol.ts';
 import { Random } from '../shared/random.ts';
 import type { Sampling } from '../shared/sampling.ts';
 
@@ -29,10 +32,9 @@ export async function generateText(args: ParsedArguments, environment: Environme
   const settings = settingsOf(args);
   const host = ModelHost.start({ hostPath: environment.hostPath });
   try {
-    const opened = await openLanguageModel(host, model, { variant: values['variant'] });
-    if (!opened.ok) throw new UsageError(opened.problem.message);
-    const written = await promptOf(opened.model, host, prompt, args);
-    return await (values['score'] === undefined ? continued : scored)(opened.model, written, { args, settings, environment });
+    const opened = await openedModel(host, model, args, environment);
+    const written = await promptOf(opened, host, prompt, args);
+    return await (values['score'] === undefined ? continued : scored)(opened, written, { args, settings, environment });
   } catch (error) {
     if (error instanceof LanguageModelError || error instanceof ConfigFault) throw new UsageError(error.message);
     if (error instanceof RuntimeError) throw new UsageError(`${model} cannot be run: ${error.message}`);
@@ -40,6 +42,21 @@ export async function generateText(args: ParsedArguments, environment: Environme
   } finally {
     host.dispose();
   }
+}
+
+interface ModelOnProvider extends LanguageModel {
+  readonly provider: Provider;
+}
+
+/** On the provider that is asked for, or on the first that agrees with CPU and is faster. */
+async function openedModel(host: ModelHost, location: string, args: ParsedArguments, environment: Environment): Promise<ModelOnProvider> {
+  const wanted = providerOption(args);
+  const opened = await openLanguageModel(host, location, { variant: args.values['variant'], session: { provider: wanted === 'auto' ? 'cpu' : wanted } });
+  if (!opened.ok) throw new UsageError(opened.problem.message);
+  if (wanted !== 'auto') return { ...opened.model, provider: wanted };
+  const { passedOver, ...chosen } = await chooseDecoder(opened.model.decoder, folderDecoder(opened.model.folder), await modelProviders(host, environment));
+  for (const line of passedOver) environment.terminal.err(`${line}\n`);
+  return { ...opened.model, ...chosen };
 }
 
 interface Settings {
@@ -93,7 +110,7 @@ function chatText(tokenizer: Tokenizer, prompt: string): string {
   return rendered.value;
 }
 
-async function continued(model: LanguageModel, prompt: Prompt, { args, settings, environment }: Request): Promise<Outcome> {
+async function continued(model: ModelOnProvider, prompt: Prompt, { args, settings, environment }: Request): Promise<Outcome> {
   const { decoder, tokenizer, folder } = model;
   const started = environment.now();
   const options = { sampling: settings.sampling, maxTokens: settings.maxTokens, contextLength: folder.sizes.context, endIds: folder.tokens.eos, stop: args.lists['stop'] ?? [], cache: !args.flags.has('no-cache'), token: environment.token };
@@ -104,12 +121,12 @@ async function continued(model: LanguageModel, prompt: Prompt, { args, settings,
   return {
     exitCode: 0,
     json: { ...modelJson(model), prompt: prompt.given, promptTokens: prompt.ids, text, tokens: tokens.map((token) => withText(tokenizer, token)), end, millis: Math.round(environment.now() - started) },
-    lines: ['', `[${endText(end, tokens.length)}]`],
+    lines: ['', `[${endText(end, tokens.length)}; on ${model.provider}]`],
   };
 }
 
 /** log p(text | prompt) under the model, token by token. */
-async function scored({ decoder, tokenizer, folder }: LanguageModel, prompt: Prompt, { args }: Request): Promise<Outcome> {
+async function scored({ decoder, tokenizer, folder, provider }: ModelOnProvider, prompt: Prompt, { args }: Request): Promise<Outcome> {
   const text = args.values['score'] ?? '';
   const joined = prompt.rendered || prompt.embeddings.length > 0 ? { prompt: prompt.ids, continuation: tokenizer.encode(text, false).ids } : scoreItem(tokenizer, prompt.text, text);
   const [score] = await scoreContinuations(decoder, [{ ...joined, embeddings: prompt.embeddings }]);
@@ -117,7 +134,7 @@ async function scored({ decoder, tokenizer, folder }: LanguageModel, prompt: Pro
   const total = score?.logProbability ?? Number.NaN;
   return {
     exitCode: 0,
-    json: { ...modelJson({ folder }), prompt: prompt.given, promptTokens: joined.prompt, score: { text, logProbability: total, perToken: tokens } },
+    json: { ...modelJson({ folder, provider }), prompt: prompt.given, promptTokens: joined.prompt, score: { text, logProbability: total, perToken: tokens } },
     lines: [
       ...tableLines([['token', 'log p', 'p'], ...tokens.map((token) => [JSON.stringify(token.text), token.logProbability.toFixed(4), Math.exp(token.logProbability).toFixed(4)])]),
       `log p(text | prompt) = ${total.toFixed(4)} nats over ${tokens.length} tokens: ${(-total / tokens.length).toFixed(4)} a token`,
@@ -125,7 +142,7 @@ async function scored({ decoder, tokenizer, folder }: LanguageModel, prompt: Pro
   };
 }
 
-const modelJson = ({ folder }: Pick<LanguageModel, 'folder'>) => ({ model: folder.path, variant: folder.variant.name });
+const modelJson = ({ folder, provider }: Pick<ModelOnProvider, 'folder' | 'provider'>) => ({ model: folder.path, variant: folder.variant.name, provider });
 
 const withText = (tokenizer: Tokenizer, token: GeneratedToken) => ({ ...token, text: tokenizer.decode([token.id], true) });
 

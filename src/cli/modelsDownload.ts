@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { Environment, Outcome } from './outcome.ts';
 import type { Terminal } from './terminal.ts';
+import { LiveLine } from './terminal.ts';
 import type { ParsedArguments } from './usage.ts';
 import { UsageError } from './usage.ts';
 import type { Download, DownloadPlan, DownloadProgress } from '../lm/download.ts';
@@ -58,17 +59,18 @@ const LINE_EVERY = 5000;
 /** One line on standard error that is rewritten, or a line every few seconds. */
 class ProgressLine {
   private shownAt: number;
+  private readonly line: LiveLine;
 
   constructor(
     private readonly terminal: Terminal,
     private readonly now: () => number,
   ) {
     this.shownAt = now();
+    this.line = new LiveLine(terminal);
   }
 
   show(progress: DownloadProgress): void {
-    const { live, columns } = this.terminal;
-    if (live) return this.terminal.err(`\r\u001b[K${progressText(progress).slice(0, columns - 1)}`);
+    if (this.terminal.live) return this.line.rewrite(progressText(progress));
     if (this.now() - this.shownAt < LINE_EVERY) return;
     this.shownAt = this.now();
     this.terminal.err(`${progressText(progress)}\n`);
@@ -80,7 +82,7 @@ class ProgressLine {
   }
 
   end(): void {
-    if (this.terminal.live) this.terminal.err('\r\u001b[K');
+    this.line.end();
   }
 }
 

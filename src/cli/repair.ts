@@ -4,6 +4,7 @@ import path from 'node:path';
 import { readExampleFile, readProgram, readProgramExamples, readSource } from './files.ts';
 import type { Environment, Outcome } from './outcome.ts';
 import { jsonDiagnostic, Places, printedDiagnostics } from './places.ts';
+import { providerOption } from './providers.ts';
 import { colouredDiff, LiveTrajectory, percent, trajectoryLines } from './terminal.ts';
 import type { ParsedArguments } from './usage.ts';
 import { UsageError } from './usage.ts';
@@ -21,7 +22,8 @@ export async function repair(args: ParsedArguments, environment: Environment): P
   const places = new Places(files);
   if (diagnostics.length > 0) return refused(places, diagnostics);
   const target = outputFolder(args.values['out'], request.source);
-  const host = ModelHost.start({ hostPath: environment.hostPath });
+  const provider = providerOption(args);
+  const host = ModelHost.start({ hostPath: environment.hostPath, ...(provider === 'auto' ? {} : { provider }) });
   const services = { host, ...(environment.workerPath === undefined ? {} : { workerPath: environment.workerPath }) };
   const live = new LiveTrajectory(environment.terminal, () => environment.now());
   try {

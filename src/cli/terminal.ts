@@ -28,17 +28,36 @@ export const percent = (share: number): string => `${(100 * share).toFixed(share
 
 const lossText = (loss: number): string => (Number.isFinite(loss) ? loss.toFixed(loss < 0.1 ? 4 : 2) : '–');
 
+const CLEARED = '\r\u001b[K';
+
+/** One line on standard error that is written over again and again, for terminals that can. */
+export class LiveLine {
+  constructor(private readonly terminal: Pick<Terminal, 'err' | 'live' | 'columns'>) {}
+
+  rewrite(text: string): void {
+    this.terminal.err(`${CLEARED}${text.slice(0, this.terminal.columns - 1)}`);
+  }
+
+  /** Takes the line away. */
+  end(): void {
+    if (this.terminal.live) this.terminal.err(CLEARED);
+  }
+}
+
 /** Shows a repair as it goes: one line rewritten in place, or a new line for each improvement. */
 export class LiveTrajectory {
   private readonly points: TrajectoryPoint[] = [];
   private shownAt = 0;
   private readonly shownStages = new Set<string>();
   private shownAccuracy = -1;
+  private readonly live: LiveLine;
 
   constructor(
     private readonly terminal: Terminal,
     private readonly now: () => number,
-  ) {}
+  ) {
+    this.live = new LiveLine(terminal);
+  }
 
   show({ stage, message, point }: RepairProgress): void {
     if (point) this.points.push(point);
@@ -49,7 +68,7 @@ export class LiveTrajectory {
   private rewrite(message: string): void {
     if (this.now() - this.shownAt < 80) return;
     this.shownAt = this.now();
-    this.terminal.err(`\r\u001b[K${this.line(message).slice(0, this.terminal.columns - 1)}`);
+    this.live.rewrite(this.line(message));
   }
 
   private append(stage: string, message: string): void {
@@ -73,7 +92,7 @@ export class LiveTrajectory {
 
   /** Takes the live line away. */
   end(): void {
-    if (this.terminal.live) this.terminal.err('\r\u001b[K');
+    this.live.end();
   }
 }
 

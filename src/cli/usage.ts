@@ -26,6 +26,7 @@ export interface CommandUsage {
 }
 
 const entry = { value: 'NAME', purpose: 'the s-op or function that is meant; default: the last one of the file' };
+const provider = { value: 'NAME', purpose: 'runs on this execution provider (see gradlens providers); default auto: the fastest that agrees with CPU' };
 const examples = { value: 'FILE', purpose: 'JSON lines {"input": […], "output": […]}; default: the program\'s “#:” lines and NAME.examples.jsonl beside it' };
 
 export const commands = {
@@ -67,6 +68,7 @@ export const commands = {
       budget: { value: 'SECONDS', purpose: 'how long to try; default 60' },
       processes: { value: 'NUMBER', purpose: 'processes that compute at once; default 2 where there are as many cores' },
       seed: { value: 'NUMBER', purpose: 'seed of the random numbers; default 1' },
+      provider: { ...provider, purpose: 'computes gradients on this execution provider; default auto: CPU, the fastest for graphs as small as a program' },
       out: { value: 'DIR', purpose: 'writes the patched program (or the trained model) and report.json there' },
     },
   },
@@ -84,6 +86,7 @@ export const commands = {
       'min-p': { value: 'NUMBER', purpose: 'draws from tokens at least this share as likely as the likeliest; default 0' },
       'repetition-penalty': { value: 'NUMBER', purpose: 'above 1: makes tokens that were there less likely; default 1' },
       seed: { value: 'NUMBER', purpose: 'seed of the random numbers; default 1' },
+      provider,
       image: { value: 'FILE.ppm', purpose: 'an image for a vision-language model, in place of its token in the prompt (else before the text); may be given several times', multiple: true },
       score: { value: 'TEXT', purpose: 'writes nothing: says how likely the model finds this text after the prompt, token by token' },
       stop: { value: 'TEXT', purpose: 'ends before this text; may be given several times', multiple: true },

@@ -1,4 +1,4 @@
-// Which hardware a provider computes on, as far as the system tells, and whether a GPU is only a driver in software.
+// Which hardware a provider computes on, as far as the system tells, and whether there is any.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
@@ -7,8 +7,8 @@ import type { Provider } from './protocol.ts';
 export interface Device {
   /** For people. */
   readonly name: string;
-  /** A GPU whose driver computes on the processor: right, and slow. */
-  readonly software: boolean;
+  /** False where there is no such device, or only a driver that computes on the processor: right, and slow. */
+  readonly hardware: boolean;
 }
 
 export interface Surroundings {
@@ -24,13 +24,13 @@ const VENDORS: Readonly<Record<string, string>> = { '0x10de': 'NVIDIA', '0x1002'
 
 /** The device that a provider takes by default. */
 export function deviceOf(provider: Provider, surroundings: Surroundings): Device {
-  if (provider === 'cpu') return { name: `${cpus()[0]?.model.trim() || 'processor'}, ${availableParallelism()} threads`, software: false };
+  if (provider === 'cpu') return { name: `${cpus()[0]?.model.trim() || 'processor'}, ${availableParallelism()} threads`, hardware: true };
   const driver = driverOf(surroundings);
-  if (provider === 'webgpu' && driver !== null && SOFTWARE_DRIVERS.test(driver)) return { name: `${path.basename(driver)}, a driver in software`, software: true };
-  if (surroundings.platform !== 'linux') return { name: provider === 'coreml' ? 'Apple Neural Engine and GPU' : 'the default GPU', software: false };
+  if (provider === 'webgpu' && driver !== null && SOFTWARE_DRIVERS.test(driver)) return { name: `${path.basename(driver)}, a driver in software`, hardware: false };
+  if (surroundings.platform !== 'linux') return { name: provider === 'coreml' ? 'Apple Neural Engine and GPU' : 'the default GPU', hardware: true };
   const gpus = gpusOf(surroundings.root ?? '/');
-  if (gpus.length > 0) return { name: gpus.join(', '), software: false };
-  return { name: provider === 'webgpu' ? 'no GPU: a driver in software at most' : 'no GPU', software: provider === 'webgpu' };
+  if (gpus.length > 0) return { name: gpus.join(', '), hardware: true };
+  return { name: 'no GPU', hardware: false };
 }
 
 /** Vulkan drivers that the environment names. */

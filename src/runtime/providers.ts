@@ -38,6 +38,10 @@ export function providersOf(platform: NodeJS.Platform): readonly Provider[] {
   }
 }
 
+/** Providers other than CPU that have hardware to run on, as far as the system tells; without any no self-check is needed. */
+export const withHardware = ({ environment }: ModelHost, platform = process.platform): readonly Provider[] =>
+  providersOf(platform).filter((provider) => provider !== 'cpu' && deviceOf(provider, { platform, environment }).hardware);
+
 /** Tries every provider of the platform. A provider that fails or kills the host is reported, and the next is tried. */
 export async function probeProviders(host: ModelHost, check: SelfCheck, platform = process.platform): Promise<ProviderReport[]> {
   const truth = await run(host, check, 'cpu');
@@ -118,12 +122,12 @@ export function chooseProvider(reports: readonly ProviderReport[]): Provider {
 
 /** The providers that a large model may be tried on, in the platform's order: they agree with CPU, on hardware of their own. */
 export const candidates = (reports: readonly ProviderReport[]): readonly ProviderReport[] =>
-  reports.filter(({ provider, works, device }) => provider !== 'cpu' && works && !device.software);
+  reports.filter(({ provider, works, device }) => provider !== 'cpu' && works && device.hardware);
 
 /** Why each provider before the chosen one is passed over, a line each. */
 export function passedOver(reports: readonly ProviderReport[]): string[] {
   return reports.filter((report) => report.provider !== 'cpu' && !candidates(reports).includes(report)).map(({ provider, works, reason, device }) =>
-    `${provider} is passed over: ${works ? `its GPU is ${device.name}` : reason}`);
+    `${provider} is passed over: ${works ? `it has no hardware of its own (${device.name})` : reason}`);
 }
 
 /** The reports as a table for a person. */

@@ -64,7 +64,7 @@ export class TrainingSteps {
     const { graph, weights, optimizer, clipNorm, host, trained = partsOf(weights), threads = shapeOf(weights).parameters < SMALL ? 1 : 0 } = task;
     const shapes = await shapesOf(task);
     const step = trainingStep(graph, { loss: 'loss', parameters: [FLAT], parts: { [FLAT]: trained }, shapes, optimizer, clipNorm });
-    return new TrainingSteps(task, await host.createSession(encodeGraph(step), { threads }));
+    return new TrainingSteps(task, await host.createSession(encodeGraph(step), { threads, onDevice: step.outputs.map(({ name }) => name).filter((name) => name.startsWith('next/')) }));
   }
 
   /** The trained weights as they are now, [parameters]. */
