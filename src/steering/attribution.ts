@@ -196,6 +196,16 @@ export class Attributor {
     return { ...resultOf(request, answer), layers, spent: { points, rows: points * plan.rowsPerPoint, chunk: plan.chunk, millis: performance.now() - started } };
   }
 
+  /** The likeliest next tokens, the likeliest first. @throws AttributionError, RuntimeError, HostDiedError, CancelledError */
+  async nextTokens({ prompt, images = [], token = neverCancelled }: Pick<AttributionRequest, 'prompt' | 'images'> & { readonly token?: CancellationToken | undefined }, count: number): Promise<readonly number[]> {
+    const problem = this.problem({ prompt, images, preferred: [0] });
+    if (problem) throw new AttributionError(problem);
+    const embeddings = await this.plain.embed({ ids: [prompt], images }, token);
+    const outcomes = Array.from({ length: this.folder.sizes.vocabulary ?? 0 }, (_, id) => ({ row: 0, position: prompt.length - 1, token: id }));
+    const { values } = await this.plain.evaluate({ ids: [prompt], embeddings, outcomes }, token);
+    return outcomes.map(({ token: id }) => id).sort((a, b) => (values[b] ?? 0) - (values[a] ?? 0)).slice(0, count);
+  }
+
   async release(): Promise<void> {
     await this.plain.release();
     await this.layered?.derivatives.release();
