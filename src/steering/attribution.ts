@@ -70,8 +70,9 @@ export interface Refinement {
 
 /** What an attribution will take; known before it starts. */
 export interface AttributionPlan {
-  /** Points whose gradients are computed, without those of refinement, and rows of the model for each. */
+  /** Points whose gradients are computed, as many as refinement may take, and rows of the model for each. */
   readonly points: number;
+  readonly mostPoints: number;
   readonly rowsPerPoint: number;
   /** Points that go together. */
   readonly chunk: number;
@@ -229,11 +230,13 @@ export class Attributor {
     const bytes = run.bytes + (request.layers ?? []).length * panelNodes.length * rowsPerPoint * length * derivatives.hidden * BYTES_OF_LAYER;
     const problem = memoryProblem({ bytes, memoryBudget, length });
     if (problem) throw new AttributionError(problem);
-    const points = pointsOf(method, steps);
+    const refined = method === 'ig' ? request.refine : undefined;
+    const layered = (request.layers ?? []).length > 0 ? layerPoints(evenPanels(steps)) : 0;
+    const points = layered + (refined ? layerPoints(evenPanels(steps)) : pointsOf(method, steps));
     const fitting = 1 + Math.floor((memoryBudget - bytes) / (bytesPerRow * rowsPerPoint));
     const wanted = request.chunk ?? Math.max(1, Math.floor(TOKENS_AT_ONCE / (rowsPerPoint * length)));
     const chunk = Math.max(1, Math.min(points, fitting, wanted));
-    return { points, rowsPerPoint, chunk, length, bytes: bytes + (chunk - 1) * rowsPerPoint * bytesPerRow, memoryBudget };
+    return { points, mostPoints: Math.max(points, (refined?.mostSteps ?? (refined ? DEFAULT_MOST_STEPS : 0)) * (layered > 0 ? 2 : 1)), rowsPerPoint, chunk, length, bytes: bytes + (chunk - 1) * rowsPerPoint * bytesPerRow, memoryBudget };
   }
 
   /** The plain derivatives, or ones that know the layers too. */
