@@ -38,9 +38,9 @@ export async function benchAttribution(args: readonly string[]): Promise<void> {
   };
   try {
     if (wanted.includes('memory')) save({ memory: await memory(hostPath) });
+    if (wanted.includes('speed')) save({ speed: await speed(hostPath, { rounds: Number(values.rounds), seed, threads: values.threads.split(',').map(Number) }) });
     if (wanted.includes('pointing')) save({ pointing: await pointing(host, Number(values.images)) });
     if (wanted.includes('completeness')) save({ completeness: await completeness(host, Number(values.prompts), seed) });
-    if (wanted.includes('speed')) save({ speed: await speed(hostPath, { rounds: Number(values.rounds), seed, threads: values.threads.split(',').map(Number) }) });
     console.log(save({}));
   } finally {
     host.dispose();

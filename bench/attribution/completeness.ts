@@ -33,7 +33,6 @@ export interface CompletenessRow {
 
 const ways: Readonly<Record<string, Partial<AttributionRequest>>> = {
   'ig, 20 steps': {},
-  'ig, 100 steps': { steps: 100 },
   'ig, refined to 1 %': { refine: {} },
   'idgi, 20 steps': { method: 'idgi' },
   'smoothgrad, 20 samples': { method: 'smoothgrad' },

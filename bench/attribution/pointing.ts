@@ -30,7 +30,6 @@ export interface PointingRow {
 const ways: Readonly<Record<string, Partial<AttributionRequest>>> = {
   'ig, zero, refined': { refine: {} },
   'ig, mean, refined': { baseline: 'mean', refine: {} },
-  'ig, pad, refined': { baseline: 'pad', refine: {} },
   'idgi, zero': { method: 'idgi' },
   'idgi, mean': { method: 'idgi', baseline: 'mean' },
   'smoothgrad, zero': { method: 'smoothgrad' },
