@@ -115,7 +115,7 @@ describe('a vision-language model folder', () => {
       const written = await generate({ decoder, embeddings: placed.embeddings }, tokenizer, placed.ids, options, new Random(1));
       assert.deepEqual(written.tokens.map(({ id }) => id), expected.slice(0, 60));
     }
-    assert.throws(() => imagePrompt([1, IMAGE, IMAGE], [features], tokens), /The prompt has 2 image tokens, and one image is given/);
+    assert.throws(() => imagePrompt([1, IMAGE, IMAGE], [features], tokens), /The prompt has tokens for 2 images, and one image is given\. Give as many images/);
   });
 
   it('scores with an image as with the text that it spells, in batches with either padding', async () => {
