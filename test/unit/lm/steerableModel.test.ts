@@ -28,7 +28,7 @@ const options = { sampling: greedy, maxTokens: 40, contextLength: 512, endIds: [
 
 function steerable(path: string): SteerableModel {
   const { folder } = filesOf(path);
-  return steerableModel(folder, sitesOf(folder.file.graph));
+  return steerableModel((edit) => folderDecoder(folder, edit), sitesOf(folder.file.graph));
 }
 
 async function opened(model: DecoderModel, host: ModelHost = sharedHost()): Promise<Decoder> {
@@ -126,7 +126,7 @@ describe('a steerable model', () => {
     const { folder } = filesOf(fused);
     const sites = sitesOf(folder.file.graph);
     const reads = sites.filter(({ kind }) => kind === 'resid_post');
-    const model = steerableModel(folder, sites, { reads });
+    const model = steerableModel((edit) => folderDecoder(folder, edit), sites, { reads });
     const names = reads.map(readName);
     const [decoder, alone] = [await opened(model.model), await opened(folderDecoder(folder, readSites(folder.file.graph, reads)))];
     const pass = { ids: [[1, 403, 407]], past: 0, positions: [0], reads: names } as const;
