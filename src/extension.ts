@@ -19,6 +19,7 @@ import { registerRepl } from './editor/repl.ts';
 import { RunsPanel } from './editor/runsPanel.ts';
 import { registerSamples } from './editor/samplesCommand.ts';
 import { createServices } from './editor/services.ts';
+import { SteeringView } from './editor/steering/steeringView.ts';
 import { TransformerPanel } from './editor/transformerPanel.ts';
 
 /** What the extension gives to those that activate it: the parts that its own tests look at. */
@@ -34,6 +35,7 @@ export interface GradLens {
   readonly downloads: ModelDownloads;
   readonly modelPage: ModelPanel;
   readonly modelStatus: ModelStatus;
+  readonly steering: SteeringView;
 }
 
 export function activate(context: vscode.ExtensionContext): GradLens {
@@ -49,8 +51,9 @@ export function activate(context: vscode.ExtensionContext): GradLens {
   const downloads = new ModelDownloads(services, models);
   const modelPage = new ModelPanel(services, models);
   const modelStatus = new ModelStatus(models);
+  const steering = new SteeringView(services, models);
   context.subscriptions.push(checks, repairs, drawings, runs, tests, transformers);
-  context.subscriptions.push(models, completions, downloads, modelPage, modelStatus);
+  context.subscriptions.push(models, completions, downloads, modelPage, modelStatus, steering);
   context.subscriptions.push(
     registerLanguage(services),
     registerLenses(checks),
@@ -61,5 +64,5 @@ export function activate(context: vscode.ExtensionContext): GradLens {
     registerModelPicker(models),
     registerSamples(services),
   );
-  return { checks, repairs, tests, drawings, runs, transformers, models, completions, downloads, modelPage, modelStatus };
+  return { checks, repairs, tests, drawings, runs, transformers, models, completions, downloads, modelPage, modelStatus, steering };
 }

@@ -19,6 +19,7 @@ export const commands = {
   complete: 'gradlens.complete',
   stopCompletion: 'gradlens.stopCompletion',
   openSample: 'gradlens.openSample',
+  openSteering: 'gradlens.openSteering',
 } as const;
 
 export const settings = {
@@ -54,4 +55,7 @@ export const modelPanel = 'gradlens.modelPanel';
 export const modelStatus = 'gradlens.modelStatus';
 export const walkthrough = 'start';
 export const runsPanel = 'gradlens.runsPanel';
+/** The container in the activity bar, and its view. */
+export const viewContainer = 'gradlens';
+export const steeringView = 'gradlens.steering';
 export const patchedScheme = 'gradlens-patched';

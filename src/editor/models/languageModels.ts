@@ -3,8 +3,8 @@ import * as vscode from 'vscode';
 import { ModelChoice } from './modelChoice.ts';
 import { downloadsFolder } from './modelSettings.ts';
 import { ProviderChoice } from './providerChoice.ts';
-import type { Services } from '../services.ts';
-import type { LanguageModelCalls, ListedModel, ModelAt, ModelRoot } from '../../lm/workerCalls.ts';
+import type { ModelProcessCalls, Services } from '../services.ts';
+import type { ListedModel, ModelAt, ModelRoot } from '../../lm/workerCalls.ts';
 import type { RemoteCalls } from '../../runtime/calls.ts';
 import type { ModelOrigin } from '../../shared/modelMessages.ts';
 
@@ -14,7 +14,7 @@ export class LanguageModels implements vscode.Disposable {
   readonly choice: ModelChoice;
   readonly provider: ProviderChoice;
   /** Answers everything about models. Downloads have processes of their own. */
-  readonly calls: RemoteCalls<LanguageModelCalls>;
+  readonly calls: RemoteCalls<ModelProcessCalls>;
   /** The process that holds the open model, while there is one. */
   hostPid: number | null = null;
   /** Tokens written so far. */
