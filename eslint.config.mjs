@@ -8,8 +8,8 @@ const layers = {
   runtime: ['shared'],
   numeric: ['rasp', 'onnx', 'runtime', 'shared'],
   lm: ['onnx', 'runtime', 'shared'],
+  steering: ['lm', 'onnx', 'runtime', 'shared'],
   repair: ['numeric', 'rasp', 'onnx', 'runtime', 'shared'],
-  steering: ['lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
   editor: ['repair', 'steering', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
   cli: ['repair', 'steering', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
 };
