@@ -8,9 +8,10 @@ const layers = {
   runtime: ['shared'],
   numeric: ['rasp', 'onnx', 'runtime', 'shared'],
   lm: ['onnx', 'runtime', 'shared'],
+  steering: ['lm', 'onnx', 'runtime', 'shared'],
   repair: ['numeric', 'rasp', 'onnx', 'runtime', 'shared'],
-  editor: ['repair', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
-  cli: ['repair', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
+  editor: ['repair', 'steering', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
+  cli: ['repair', 'steering', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
 };
 const folders = Object.keys(layers);
 
