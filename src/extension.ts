@@ -1,5 +1,6 @@
 // The composition root: builds the services and registers the features.
 import type * as vscode from 'vscode';
+import { AttributionFeature } from './editor/attribution/attributionFeature.ts';
 import { Checks } from './editor/diagnostics.ts';
 import { DrawPanel } from './editor/drawPanel.ts';
 import { registerRunExamples } from './editor/exampleCommand.ts';
@@ -36,6 +37,7 @@ export interface GradLens {
   readonly modelPage: ModelPanel;
   readonly modelStatus: ModelStatus;
   readonly steering: SteeringView;
+  readonly attributions: AttributionFeature;
 }
 
 export function activate(context: vscode.ExtensionContext): GradLens {
@@ -52,8 +54,9 @@ export function activate(context: vscode.ExtensionContext): GradLens {
   const modelPage = new ModelPanel(services, models);
   const modelStatus = new ModelStatus(models);
   const steering = new SteeringView(services, models);
+  const attributions = new AttributionFeature(services, models);
   context.subscriptions.push(checks, repairs, drawings, runs, tests, transformers);
-  context.subscriptions.push(models, completions, downloads, modelPage, modelStatus, steering);
+  context.subscriptions.push(models, completions, downloads, modelPage, modelStatus, steering, attributions);
   context.subscriptions.push(
     registerLanguage(services),
     registerLenses(checks),
@@ -64,5 +67,5 @@ export function activate(context: vscode.ExtensionContext): GradLens {
     registerModelPicker(models),
     registerSamples(services),
   );
-  return { checks, repairs, tests, drawings, runs, transformers, models, completions, downloads, modelPage, modelStatus, steering };
+  return { checks, repairs, tests, drawings, runs, transformers, models, completions, downloads, modelPage, modelStatus, steering, attributions };
 }

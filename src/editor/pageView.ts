@@ -27,7 +27,7 @@ export class PageView<Message> implements vscode.Disposable {
     const { extensionUri, content } = this;
     this.view = view;
     view.webview.options = pageOptions(extensionUri);
-    view.webview.html = pageHtml(view.webview, extensionUri, content.page, content.title);
+    view.webview.html = pageHtml(view.webview, extensionUri, content);
     view.webview.onDidReceiveMessage((message: unknown) => {
       if (content.isMessage(message)) content.onMessage(message);
     });

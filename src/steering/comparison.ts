@@ -1,4 +1,5 @@
 // Two answers to one prompt, as the model gives it and steered, told as they grow.
+import type { ComparisonEvent, ComparisonRequest, ComparisonResult, Failure } from './workerCalls.ts';
 import type { PairOptions } from '../lm/generate.ts';
 import { generate, generatePair } from '../lm/generate.ts';
 import type { LanguageModel } from '../lm/languageModel.ts';
@@ -6,19 +7,18 @@ import { fittingPrompt } from '../lm/prompt.ts';
 import type { StreamSource } from '../lm/tokenStream.ts';
 import type { CallContext } from '../runtime/calls.ts';
 import { Random } from '../shared/random.ts';
-import type { ComparisonEvent, ComparisonRequest, ComparisonResult } from './workerCalls.ts';
-
-/** The unsteered and the steered stream of a prompt of so many tokens. */
-export type Sources = (promptTokens: number) => readonly [StreamSource, StreamSource];
 
 /** @throws LanguageModelError, RuntimeError, HostDiedError */
-export async function compare({ folder, tokenizer }: LanguageModel, request: ComparisonRequest, sources: Sources, { token, tell }: CallContext<ComparisonEvent>): Promise<ComparisonResult> {
+export async function compare(model: LanguageModel, request: ComparisonRequest, { token, tell }: CallContext<ComparisonEvent>): Promise<ComparisonResult> {
+  const { folder, tokenizer } = model;
   const { maxTokens, sampling, seed, text } = request;
   const asMessage = request.asMessage && tokenizer.renderChat([{ role: 'user', content: text }]).ok;
   const prompt = fittingPrompt(tokenizer, text, { asMessage, context: folder.sizes.context, wanted: maxTokens });
   if (!prompt.ok) return { ok: false, message: prompt.fault.message };
   const { ids } = prompt.value;
-  const pair = sources(ids.length);
+  const sources = sourcesOf(model);
+  if (!sources.ok) return sources;
+  const { pair } = sources;
   const options: PairOptions = { sampling, maxTokens, contextLength: folder.sizes.context, endIds: folder.tokens.eos, stop: [], cache: true, token, follow: 'own' };
   const growing = new Growing(tell);
   if (pair[0] === pair[1]) {
@@ -35,6 +35,14 @@ export async function compare({ folder, tokenizer }: LanguageModel, request: Com
   growing.flush();
   const divergence = steps.filter(({ sameContext }) => sameContext).map((step) => step.divergence);
   return { ok: true, unsteered: first.text, steered: second.text, divergence, drift: [], isSteered: true, cancelled: token.isCancellationRequested };
+}
+
+type Sources = { readonly ok: true; readonly pair: readonly [StreamSource, StreamSource] } | Failure;
+
+/** Twice the same where nothing is on. */
+function sourcesOf({ decoder }: LanguageModel): Sources {
+  const plain = { decoder };
+  return { ok: true, pair: [plain, plain] };
 }
 
 /** So often is text told, milliseconds: small models write thousands of tokens a second, and a page shows a frame in 16. */

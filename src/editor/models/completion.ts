@@ -207,6 +207,7 @@ export function activityText({ activity, tokens }: LanguageModels): string {
     case 'opening': return vscode.l10n.t('opening the model');
     case 'reading': return vscode.l10n.t('reading the text');
     case 'writing': return vscode.l10n.t('{0} tokens', tokens);
+    case 'attributing': return vscode.l10n.t('attributing');
   }
 }
 

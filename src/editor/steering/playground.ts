@@ -5,6 +5,7 @@ import type { LanguageModels } from '../models/languageModels.ts';
 import { completionSettings, memoryBudget } from '../models/modelSettings.ts';
 import type { Services } from '../services.ts';
 import { CancelledError } from '../../shared/cancellation.ts';
+import { commands } from '../../shared/contributions.ts';
 import type { Answers } from '../../shared/steeringMessages.ts';
 import type { ComparisonEvent, ComparisonRequest, ComparisonResult } from '../../steering/workerCalls.ts';
 
@@ -65,7 +66,8 @@ export class Playground implements vscode.Disposable {
     if (this.prompt.trim() === '') return this.show({ ...none, status: 'failed', message: vscode.l10n.t('Write a prompt first.') });
     const cancellation = new vscode.CancellationTokenSource();
     this.running = cancellation;
-    this.models.show('checking');
+    this.show({ ...this.answers, status: 'opening', message: '' });
+    this.models.show('checking', 0, commands.stopPlayground);
     const { provider } = await this.models.provider.choose();
     const request = { model, provider, memoryBudgetBytes: memoryBudget(), text: this.prompt, asMessage: true, ...completionSettings(), steering: this.steering() };
     try {
@@ -81,14 +83,13 @@ export class Playground implements vscode.Disposable {
 
   private async answer(request: ComparisonRequest, token: vscode.CancellationToken): Promise<void> {
     const text = new GrowingAnswers(this.known === keyOf(request) ? this.answers.unsteered : null);
-    this.show({ ...this.answers, status: 'opening', message: '' });
     const onEvent = (event: ComparisonEvent): void => {
       if (event.type === 'note') return this.models.note(event.message);
       if (event.type === 'host') return this.models.holds(request.model, event.pid);
       if (token.isCancellationRequested) return;
-      if (event.type === 'opening') return this.models.holds(null, null), this.models.show('opening');
+      if (event.type === 'opening') return this.models.holds(null, null), this.models.show('opening', 0, commands.stopPlayground);
       text.add(event);
-      this.models.show('writing', text.pieces);
+      this.models.show('writing', text.pieces, commands.stopPlayground);
       this.growTo({ ...text.answers, isSteered: request.steering.length > 0 });
     };
     const calling = this.models.calls.call('compare', request, { token, whenCancelled: 'ask', onEvent });

@@ -34,6 +34,8 @@ export class SteeringView implements vscode.Disposable {
       models.onDidChange(() => this.post()),
       this.playground.onDidGrow(() => this.postAnswers()),
       vscode.workspace.onDidGrantWorkspaceTrust(() => this.post()),
+      vscode.commands.registerCommand(commands.runPlayground, () => this.playground.run()),
+      vscode.commands.registerCommand(commands.stopPlayground, () => this.playground.stop()),
       vscode.commands.registerCommand(commands.openSteering, () => vscode.commands.executeCommand(`${steeringView}.focus`)),
     ];
   }
