@@ -29,8 +29,16 @@ export type OpenedStates = { readonly ok: true; readonly states: ResidualStates 
 const MEMORY = 256 * 2 ** 20;
 const MOST_ROWS = 32;
 
+/** A residual stream's sizes. */
+export interface ResidualWidth {
+  readonly layers: number;
+  readonly hidden: number;
+}
+
+type FoundSites = { readonly ok: true; readonly sites: readonly Site[]; readonly width: number } | { readonly ok: false; readonly message: string };
+
 /** The sites `layers.{i}.resid_post`, by layer; or why there are none. */
-export function residualSites({ file, name }: Pick<ModelFolder, 'file' | 'name'>): { readonly ok: true; readonly sites: readonly Site[]; readonly width: number } | { readonly ok: false; readonly message: string } {
+export function residualSites({ file, name }: Pick<ModelFolder, 'file' | 'name'>): FoundSites {
   const found = findSites(file.graph);
   if (!found.ok) return { ok: false, message: `${name} cannot be steered: ${found.message}.` };
   const sites = found.sites.filter(({ kind }) => kind === 'resid_post');
