@@ -1,0 +1,249 @@
+// Which tokens of a prompt make a model prefer one response to another: attribution of a contrast of log-probabilities to
+// the prompt's embeddings (GrAInS, Nguyen et al. 2025, section 3), for text and images.
+//
+//   const opened = await openAttributor(folder, host);
+//   const result = await opened.attributor.attribute({ prompt, preferred, dispreferred });
+import type { Baseline } from './baseline.ts';
+import { baselineEmbeddings } from './baseline.ts';
+import type { ContrastRows } from './contrast.ts';
+import { contrastRows } from './contrast.ts';
+import { contrastFunction } from './contrastFunction.ts';
+import type { AttributionMethod, PathAnswer } from './path.ts';
+import { attributePath, pointsOf } from './path.ts';
+import type { AttributionProblem } from './requestProblem.ts';
+import { AttributionError, memoryProblem, requestProblem } from './requestProblem.ts';
+import type { DerivativeProblem, Derivatives } from '../lm/derivatives.ts';
+import { openDerivatives } from '../lm/derivatives.ts';
+import type { ModelFolder } from '../lm/folder.ts';
+import type { EmbeddingRows } from '../lm/session.ts';
+import { covers } from '../lm/session.ts';
+import type { ModelHost } from '../runtime/client.ts';
+import { budgetOf, freeMemory } from '../runtime/memoryBudget.ts';
+import type { SessionOptions } from '../runtime/protocol.ts';
+import type { CancellationToken } from '../shared/cancellation.ts';
+import { neverCancelled, throwIfCancelled } from '../shared/cancellation.ts';
+import { Random } from '../shared/random.ts';
+
+export interface AttributionRequest {
+  /** Token ids; those of an image as often as it has rows, as `imagePrompt` makes them. */
+  readonly prompt: readonly number[];
+  /** Rows of images in the place of their tokens. They are attributed to like tokens. */
+  readonly images?: readonly EmbeddingRows[] | undefined;
+  /** y⁺ and y⁻, token ids; without y⁻ it is log p(y⁺ | prompt) that is attributed. */
+  readonly preferred: readonly number[];
+  readonly dispreferred?: readonly number[] | null | undefined;
+  /** What a response's log-probability is over its tokens; default sum. */
+  readonly over?: 'sum' | 'mean' | undefined;
+  /** Default ig. */
+  readonly method?: AttributionMethod | undefined;
+  /** Points of the path, or noisy samples; default 20. */
+  readonly steps?: number | undefined;
+  /** Default zero. */
+  readonly baseline?: Baseline | undefined;
+  /** Places of the prompt that are the same at both ends of the path, and get nothing: special tokens. */
+  readonly fixed?: readonly number[] | undefined;
+  /** Sites beside the embeddings, `layers.3.resid_post`, … */
+  readonly layers?: readonly string[] | undefined;
+  /** Standard deviation of SmoothGrad's noise as a share of the range of the embeddings; default 0.01. */
+  readonly noise?: number | undefined;
+  readonly seed?: number | undefined;
+  /** Points that go together at most; default: what is quick and fits the memory. */
+  readonly chunk?: number | undefined;
+  /** Bytes that a run may take beside the weights; default: what the machine has to spare, 2 GiB at most. */
+  readonly memoryBudget?: number | undefined;
+}
+
+/** What an attribution will take; known before it starts. */
+export interface AttributionPlan {
+  /** Points whose gradients are computed, and rows of the model for each. */
+  readonly points: number;
+  readonly rowsPerPoint: number;
+  /** Points that go together. */
+  readonly chunk: number;
+  /** Tokens of a row. */
+  readonly length: number;
+  /** Expected beside the weights. */
+  readonly bytes: number;
+  readonly memoryBudget: number;
+}
+
+export interface LayerAttribution {
+  /** Of each token of the prompt, nats. */
+  readonly tokens: readonly number[];
+  /** What goes through the response's own tokens in that layer; with the prompt's it sums up to F(E) − F(E′). */
+  readonly response: number;
+}
+
+export interface Completeness {
+  /** |Σ Aₜ − (F(E) − F(E′))|, nats. */
+  readonly absolute: number;
+  /** Of |F(E) − F(E′)|. */
+  readonly relative: number;
+}
+
+export interface Attribution {
+  readonly method: AttributionMethod;
+  readonly baseline: Baseline;
+  readonly steps: number;
+  /** Of each token of the prompt, nats: positive speaks for the preferred response. */
+  readonly tokens: readonly number[];
+  /** By the name of the site. */
+  readonly layers: ReadonlyMap<string, LayerAttribution>;
+  /** F(E), with the prompt, and F(E′), with the baseline in its place; nats. */
+  readonly value: number;
+  readonly baselineValue: number;
+  readonly completeness: Completeness;
+  /** Where the numbers do not add up: by how much, and what to do. */
+  readonly warning: string | null;
+  readonly spent: { readonly points: number; readonly rows: number; readonly chunk: number; readonly millis: number };
+}
+
+/** Points done so far, and of how many. */
+export type AttributionProgress = (done: number, total: number) => void;
+
+export interface AttributeOptions {
+  readonly token?: CancellationToken;
+  readonly onProgress?: AttributionProgress;
+}
+
+export interface AttributorOptions {
+  readonly session?: Partial<SessionOptions>;
+  readonly token?: CancellationToken;
+}
+
+export type OpenedAttributor = { readonly ok: true; readonly attributor: Attributor } | { readonly ok: false; readonly problem: DerivativeProblem };
+
+/** Beyond it a result carries a warning. */
+export const COMPLETENESS_LIMIT = 0.05;
+export const DEFAULT_STEPS = 20;
+const DEFAULT_NOISE = 0.01;
+const MOST_MEMORY = 2 * 2 ** 30;
+/** More tokens at once are no faster (measured, bench/results/attribution.md), only larger. */
+const TOKENS_AT_ONCE = 512;
+
+/** Opens a model folder for attributions of many prompts. Release it. @throws RuntimeError, HostDiedError, CancelledError */
+export async function openAttributor(folder: ModelFolder, host: ModelHost, options: AttributorOptions = {}): Promise<OpenedAttributor> {
+  const opened = await openDerivatives(folder, host, { sites: ['embed'], target: 'logProbabilities', ...options });
+  return opened.ok ? { ok: true, attributor: new Attributor(folder, host, opened.derivatives, options) } : opened;
+}
+
+interface Prepared {
+  readonly rows: ContrastRows;
+  readonly plan: AttributionPlan;
+  readonly derivatives: Derivatives;
+}
+
+export class Attributor {
+  /** The model with layers to differentiate by as well: the ones asked for last. */
+  private layered: { readonly key: string; readonly derivatives: Derivatives } | null = null;
+
+  constructor(
+    readonly folder: ModelFolder,
+    private readonly host: ModelHost,
+    private readonly plain: Derivatives,
+    private readonly options: AttributorOptions,
+  ) {}
+
+  /** Why a request makes no sense for this model; null where it does. */
+  problem(request: AttributionRequest): AttributionProblem | null {
+    return requestProblem(request, this.folder);
+  }
+
+  /** Costs two small runs of the model the first time. @throws AttributionError, RuntimeError, HostDiedError, CancelledError */
+  async plan(request: AttributionRequest, token: CancellationToken = neverCancelled): Promise<AttributionPlan> {
+    return (await this.prepared(request, token)).plan;
+  }
+
+  /**
+   * Attributes F(E) − F(E′) to the prompt's tokens. Cancelling takes effect within a chunk; a host that dies is started
+   * again and only the chunk is repeated.
+   * @throws AttributionError for a request that makes no sense or does not fit the memory, RuntimeError, HostDiedError, CancelledError
+   */
+  async attribute(request: AttributionRequest, { token = neverCancelled, onProgress }: AttributeOptions = {}): Promise<Attribution> {
+    const started = performance.now();
+    const { rows, plan, derivatives } = await this.prepared(request, token);
+    const ends = await this.ends(request, derivatives, token);
+    const { method = 'ig', steps = DEFAULT_STEPS, noise = DEFAULT_NOISE, seed = 1 } = request;
+    const f = contrastFunction({ derivatives, rows, promptLength: request.prompt.length, filler: await this.filler(derivatives, rows, request, token), token });
+    const answer = await attributePath(f, {
+      method, steps, noise, ...ends, width: derivatives.hidden, chunk: plan.chunk, random: new Random(seed),
+      onProgress: (done, total) => {
+        onProgress?.(done, total);
+        throwIfCancelled(token);
+      },
+    });
+    return { ...resultOf(request, answer), spent: { points: answer.points, rows: answer.points * plan.rowsPerPoint, chunk: plan.chunk, millis: performance.now() - started } };
+  }
+
+  async release(): Promise<void> {
+    await this.plain.release();
+    await this.layered?.derivatives.release();
+    this.layered = null;
+  }
+
+  private async prepared(request: AttributionRequest, token: CancellationToken): Promise<Prepared> {
+    const problem = this.problem(request);
+    if (problem) throw new AttributionError(problem);
+    const { prompt, preferred, dispreferred = null, over = 'sum' } = request;
+    const derivatives = await this.derivativesFor(request.layers ?? [], token);
+    const rows = contrastRows({ prompt, preferred, dispreferred, over });
+    return { rows, derivatives, plan: await this.planned(request, rows, derivatives, token) };
+  }
+
+  private async planned(request: AttributionRequest, rows: ContrastRows, derivatives: Derivatives, token: CancellationToken): Promise<AttributionPlan> {
+    const { method = 'ig', steps = DEFAULT_STEPS, memoryBudget = Math.min(MOST_MEMORY, budgetOf(freeMemory(), 0)) } = request;
+    const [rowsPerPoint, length] = [rows.ids.length, rows.ids[0]?.length ?? 0];
+    const { bytes, bytesPerRow } = await derivatives.estimate({ batch: rowsPerPoint, length, positions: rows.positions, outcomes: rows.outcomes.length }, token);
+    const problem = memoryProblem({ bytes, memoryBudget, length });
+    if (problem) throw new AttributionError(problem);
+    const points = pointsOf(method, steps);
+    const fitting = 1 + Math.floor((memoryBudget - bytes) / (bytesPerRow * rowsPerPoint));
+    const wanted = request.chunk ?? Math.max(1, Math.floor(TOKENS_AT_ONCE / (rowsPerPoint * length)));
+    const chunk = Math.max(1, Math.min(points, fitting, wanted));
+    return { points, rowsPerPoint, chunk, length, bytes: bytes + (chunk - 1) * rowsPerPoint * bytesPerRow, memoryBudget };
+  }
+
+  /** The plain derivatives, or ones that know the layers too. */
+  private async derivativesFor(layers: readonly string[], token: CancellationToken): Promise<Derivatives> {
+    const key = layers.join();
+    if (key === '') return this.plain;
+    if (this.layered?.key === key) return this.layered.derivatives;
+    await this.layered?.derivatives.release();
+    this.layered = null;
+    const opened = await openDerivatives(this.folder, this.host, { sites: ['embed', ...layers], target: 'logProbabilities', ...this.options, token });
+    if (!opened.ok) throw new AttributionError({ code: 'unknownLayer', message: opened.problem.message });
+    this.layered = { key, derivatives: opened.derivatives };
+    return opened.derivatives;
+  }
+
+  private async ends({ prompt, images = [], baseline = 'zero', fixed = [] }: AttributionRequest, derivatives: Derivatives, token: CancellationToken): Promise<{ readonly from: Float64Array; readonly to: Float64Array }> {
+    const { sizes, tokens } = this.folder;
+    const to = Float64Array.from(await derivatives.embed({ ids: [prompt], images }, token));
+    const kept = new Set(fixed.filter((place) => !covers(images, place)));
+    const pad = tokens.pad ?? tokens.eos[0] ?? 0;
+    const from = await baselineEmbeddings(derivatives, { baseline, ids: prompt, embeddings: to, fixed: kept, pad, vocabulary: sizes.vocabulary ?? 0 }, token);
+    return { from, to };
+  }
+
+  /** What the rows are embedded as; the prompt's part is replaced by each point. */
+  private filler(derivatives: Derivatives, rows: ContrastRows, { images = [] }: AttributionRequest, token: CancellationToken): Promise<Float32Array> {
+    return derivatives.embed({ ids: rows.ids, mask: rows.mask, images: rows.ids.flatMap((_, batch) => images.map((part) => ({ ...part, batch }))) }, token);
+  }
+}
+
+function resultOf({ method = 'ig', baseline = 'zero', steps = DEFAULT_STEPS }: AttributionRequest, { rows, start, end }: PathAnswer): Omit<Attribution, 'spent'> {
+  const completeness = completenessOf(rows, end - start);
+  return { method, baseline, steps, tokens: [...rows], layers: new Map(), value: end, baselineValue: start, completeness, warning: warningOf(completeness, method) };
+}
+
+function completenessOf(tokens: Float64Array, change: number): Completeness {
+  const absolute = Math.abs(tokens.reduce((sum, value) => sum + value, 0) - change);
+  return { absolute, relative: absolute === 0 ? 0 : absolute / Math.abs(change) };
+}
+
+function warningOf({ absolute, relative }: Completeness, method: AttributionMethod): string | null {
+  if (relative <= COMPLETENESS_LIMIT) return null;
+  const share = Number.isFinite(relative) ? `${(100 * relative).toFixed(relative < 1 ? 1 : 0)} %` : 'more than all';
+  const advice = method === 'ig' ? 'Take more steps, another baseline (mean or pad), or the method idgi, which adds up by construction.' : method === 'idgi' ? 'The gradient vanishes along the path; take another baseline.' : 'This method promises no such sum; ig and idgi do.';
+  return `The tokens' numbers miss the change that they explain by ${absolute.toPrecision(2)} nats, ${share} of it. ${advice}`;
+}
