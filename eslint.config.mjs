@@ -64,7 +64,7 @@ export default tseslint.config(
   },
   ...layerRules,
   {
-    files: ['src/cli.ts'],
+    files: ['src/cli.ts', 'src/modelProcess.ts'],
     rules: { 'no-restricted-imports': ['error', { paths: [nativeModules, vscodeModule], patterns: ['**/editor/**'] }] },
   },
   {

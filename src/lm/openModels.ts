@@ -18,6 +18,11 @@ export interface OpeningListener {
   readonly onHost: (pid: number) => void;
 }
 
+/** Further sessions of the open model. */
+export interface Attached {
+  release(): Promise<void>;
+}
+
 interface Opened {
   readonly key: string;
   /** Of the model's files: one that has been replaced is another model. */
@@ -28,6 +33,7 @@ interface Opened {
 export class OpenModels {
   private host: { readonly key: string; readonly process: ModelHost } | null = null;
   private open: Opened | null = null;
+  private attached: Attached[] = [];
 
   constructor(
     private readonly hostPath: string,
@@ -37,7 +43,7 @@ export class OpenModels {
 
   /** The model, opened if it is not. A host that dies while it opens the model is started again. @throws HostDiedError */
   async model(at: ModelAt, settings: HostSettings, { onOpening, onHost }: OpeningListener): Promise<LanguageModelResult> {
-    const key = JSON.stringify([at, settings]);
+    const key = JSON.stringify([at, settings.provider, settings.memoryBudgetBytes]);
     const { open } = this;
     if (open?.key === key && open.stamp === stampOf(open.model)) {
       if (this.host?.process.pid !== undefined) onHost(this.host.process.pid);
@@ -65,15 +71,21 @@ export class OpenModels {
     return this.host.process;
   }
 
+  /** What is released when the open model is closed. */
+  attach(part: Attached): void {
+    this.attached.push(part);
+  }
+
   /** Frees the model. */
   async close(): Promise<void> {
-    const { open } = this;
-    this.open = null;
+    const { open, attached } = this;
+    [this.open, this.attached] = [null, []];
+    for (const part of attached) await part.release();
     await open?.model.decoder.release();
   }
 
   dispose(): void {
-    this.open = null;
+    [this.open, this.attached] = [null, []];
     this.host?.process.dispose();
     this.host = null;
   }

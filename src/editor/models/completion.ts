@@ -175,7 +175,7 @@ export class Completion implements vscode.Disposable {
 }
 
 /** What the call gives, or null as soon as it is to stop: a pass that is being computed cannot be ended, and need not be waited for. */
-async function stoppable<T>(calling: Promise<T>, token: vscode.CancellationToken): Promise<T | null> {
+export async function stoppable<T>(calling: Promise<T>, token: vscode.CancellationToken): Promise<T | null> {
   let watch: vscode.Disposable | undefined;
   const stopped = new Promise<null>((resolve) => (watch = token.onCancellationRequested(() => resolve(null))));
   if (token.isCancellationRequested) return null;
@@ -207,6 +207,7 @@ export function activityText({ activity, tokens }: LanguageModels): string {
     case 'opening': return vscode.l10n.t('opening the model');
     case 'reading': return vscode.l10n.t('reading the text');
     case 'writing': return vscode.l10n.t('{0} tokens', tokens);
+    case 'attributing': return vscode.l10n.t('attributing');
   }
 }
 

@@ -3,24 +3,27 @@ import * as vscode from 'vscode';
 import { ModelChoice } from './modelChoice.ts';
 import { downloadsFolder } from './modelSettings.ts';
 import { ProviderChoice } from './providerChoice.ts';
-import type { Services } from '../services.ts';
-import type { LanguageModelCalls, ListedModel, ModelAt, ModelRoot } from '../../lm/workerCalls.ts';
+import type { ModelProcessCalls, Services } from '../services.ts';
+import type { ListedModel, ModelAt, ModelRoot } from '../../lm/workerCalls.ts';
 import type { RemoteCalls } from '../../runtime/calls.ts';
+import { commands } from '../../shared/contributions.ts';
 import type { ModelOrigin } from '../../shared/modelMessages.ts';
 
-export type Activity = 'idle' | 'checking' | 'opening' | 'reading' | 'writing';
+export type Activity = 'idle' | 'checking' | 'opening' | 'reading' | 'writing' | 'attributing';
 
 export class LanguageModels implements vscode.Disposable {
   readonly choice: ModelChoice;
   readonly provider: ProviderChoice;
   /** Answers everything about models. Downloads have processes of their own. */
-  readonly calls: RemoteCalls<LanguageModelCalls>;
+  readonly calls: RemoteCalls<ModelProcessCalls>;
   /** The process that holds the open model, while there is one. */
   hostPid: number | null = null;
   /** Tokens written so far. */
   tokens = 0;
   /** What went wrong and was mended, latest last. */
   readonly notes: string[] = [];
+  /** The command that stops what it is doing. */
+  stopCommand: string = commands.stopCompletion;
   private doing: Activity = 'idle';
   private opened: ModelAt | null = null;
   private readonly changed = new vscode.EventEmitter<void>();
@@ -44,7 +47,8 @@ export class LanguageModels implements vscode.Disposable {
     return this.opened !== null && this.opened.path === model.path && this.opened.variant === model.variant;
   }
 
-  show(activity: Activity, tokens = 0): void {
+  show(activity: Activity, tokens = 0, stopCommand: string = commands.stopCompletion): void {
+    this.stopCommand = stopCommand;
     if (this.doing === activity && this.tokens === tokens) return;
     this.doing = activity;
     this.tokens = tokens;
