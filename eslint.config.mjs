@@ -9,8 +9,9 @@ const layers = {
   numeric: ['rasp', 'onnx', 'runtime', 'shared'],
   lm: ['onnx', 'runtime', 'shared'],
   repair: ['numeric', 'rasp', 'onnx', 'runtime', 'shared'],
-  editor: ['repair', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
-  cli: ['repair', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
+  probes: ['lm', 'onnx', 'runtime', 'shared'],
+  editor: ['probes', 'repair', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
+  cli: ['probes', 'repair', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
 };
 const folders = Object.keys(layers);
 
