@@ -1,6 +1,7 @@
 // Logistic regression with an L2 penalty, solved to its optimum by Newton's method.
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 import type { FeatureMatrix } from './features.ts';
+import { weightedGram, weightedSum } from './gram.ts';
 
 export interface LogisticFit {
   readonly weights: Float64Array;
@@ -98,27 +99,19 @@ class Problem {
 
   /** Of the mean log-loss, the bias being the last place. */
   private hessian(curvature: Float64Array): Matrix {
-    const { rows, width, data } = this.features;
-    const size = width + 1;
-    const sums = new Float64Array(size * size);
-    for (let r = 0, base = 0; r < rows; r++, base += width) {
-      const weight = (curvature[r] ?? 0) / rows;
-      if (weight < 1e-18) continue;
-      for (let i = 0; i < width; i++) {
-        const scaled = weight * (data[base + i] ?? 0);
-        const row = i * size;
-        for (let k = i; k < width; k++) sums[row + k] = (sums[row + k] ?? 0) + scaled * (data[base + k] ?? 0);
-        sums[row + width] = (sums[row + width] ?? 0) + scaled;
+    const { rows, width } = this.features;
+    const weights = curvature.map((value) => value / rows);
+    const [gram, sums] = [weightedGram(this.features, weights), weightedSum(this.features, weights)];
+    const matrix = new Matrix(width + 1, width + 1);
+    for (let i = 0; i < width; i++) {
+      for (let k = i; k < width; k++) {
+        matrix.set(i, k, gram[i * width + k] ?? 0);
+        matrix.set(k, i, gram[i * width + k] ?? 0);
       }
-      sums[size * size - 1] = (sums[size * size - 1] ?? 0) + weight;
+      matrix.set(i, width, sums[i] ?? 0);
+      matrix.set(width, i, sums[i] ?? 0);
     }
-    const matrix = new Matrix(size, size);
-    for (let i = 0; i < size; i++) {
-      for (let k = i; k < size; k++) {
-        matrix.set(i, k, sums[i * size + k] ?? 0);
-        matrix.set(k, i, sums[i * size + k] ?? 0);
-      }
-    }
+    matrix.set(width, width, weights.reduce((sum, value) => sum + value, 0));
     return matrix;
   }
 }
