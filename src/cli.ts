@@ -2,6 +2,7 @@
 // The command line: chooses the command, prints what it gives, sets the exit code.
 import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
+import { attribute } from './cli/attribute.ts';
 import { check } from './cli/check.ts';
 import { compile } from './cli/compile.ts';
 import { generateText } from './cli/generate.ts';
@@ -18,7 +19,7 @@ import { CancellationSource, CancelledError } from './shared/cancellation.ts';
 
 type Command = (args: ParsedArguments, environment: Environment) => Outcome | Promise<Outcome>;
 
-const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, generate: generateText, models, providers: (_args, environment) => providers(environment) };
+const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, generate: generateText, attribute, models, providers: (_args, environment) => providers(environment) };
 
 function models(args: ParsedArguments, environment: Environment): Outcome | Promise<Outcome> {
   const [action, ...positionals] = args.positionals;

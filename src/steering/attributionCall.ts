@@ -2,8 +2,8 @@
 import type { AttributedPrompt } from './attributedPrompt.ts';
 import { answerTokens, attributedPrompt } from './attributedPrompt.ts';
 import type { Attribution as Attributed, AttributionRequest } from './attribution.ts';
-import type { Continuation } from './likeliest.ts';
-import { likeliest } from './likeliest.ts';
+import type { Continuation } from './continuations.ts';
+import { likeliest } from './continuations.ts';
 import type { ModelParts } from './modelParts.ts';
 import { ranks, tokenSets } from './tokenSets.ts';
 import type { AttributionCallRequest, AttributionCallResult, AttributionEvent, LikelyRequest, LikelyResult, PromptRequest } from './workerCalls.ts';
