@@ -29,6 +29,7 @@ const besides: Readonly<Record<string, readonly number[]>> = {
  */
 export function countParameters({ initializers, nodes }: Pick<Graph, 'initializers' | 'nodes'>): ParameterCount {
   const excluded = new Set(nodes.flatMap(({ op, inputs }) => (besides[op] ?? []).flatMap((i) => inputs[i] ?? [])));
+  for (const name of behindAngles(nodes)) excluded.add(name);
   const packed = new Map(nodes.flatMap((node) => packedWeight(node)));
   const counts = new Map<string, number>();
   for (const [name, tensor] of initializers) {
@@ -38,6 +39,19 @@ export function countParameters({ initializers, nodes }: Pick<Graph, 'initialize
   }
   const types = [...counts].map(([type, parameters]) => ({ type, parameters })).sort((a, b) => b.parameters - a.parameters);
   return { total: types.reduce((sum, { parameters }) => sum + parameters, 0), types };
+}
+
+/** Everything that cosines and sines are computed from: positions and their frequencies. */
+function behindAngles(nodes: Graph['nodes']): ReadonlySet<string> {
+  const producers = new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const found = new Set<string>();
+  const waiting = nodes.filter(({ op }) => op === 'Cos' || op === 'Sin').flatMap(({ inputs }) => inputs);
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    if (found.has(name)) continue;
+    found.add(name);
+    waiting.push(...(producers.get(name)?.inputs ?? []));
+  }
+  return found;
 }
 
 type Unpack = (tensor: Initializer) => { readonly type: string; readonly parameters: number };
