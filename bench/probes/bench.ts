@@ -6,7 +6,7 @@ import type { TwinExample } from './contradictions.ts';
 import { contradictionDomains, twinExamples } from './contradictions.ts';
 import { measureCost } from './cost.ts';
 import { likelihoods } from './likelihood.ts';
-import type { Comparison, HaluEvalPart, Report, SubsetFigures, TransferPart, TwinPart } from './report.ts';
+import type { ComparedParts, HaluEvalPart, Report, SubsetFigures, TransferPart, TwinPart } from './report.ts';
 import { markdown } from './report.ts';
 import { builtHost } from '../builtHost.ts';
 import { machine } from '../machine.ts';
@@ -17,18 +17,20 @@ import { openModelFolder } from '../../src/lm/folder.ts';
 import { folderTokenizer } from '../../src/lm/languageModel.ts';
 import type { Tokenizer } from '../../src/lm/tokenizer.ts';
 import { captureFinalStates } from '../../src/probes/capture.ts';
+import type { ComparedScores } from '../../src/probes/comparison.ts';
+import { compareWithSurface } from '../../src/probes/comparison.ts';
 import type { FeatureSource } from '../../src/probes/crossValidation.ts';
 import { givenFeatures, nestedCrossValidation } from '../../src/probes/crossValidation.ts';
 import type { ProbeExample } from '../../src/probes/dataset.ts';
 import { readHaluEval, statementOf } from '../../src/probes/dataset.ts';
-import { aurocGain, figuresOf, lengthMatched } from '../../src/probes/evaluation.ts';
+import { lengthMatched } from '../../src/probes/evaluation.ts';
 import type { FeatureMatrix } from '../../src/probes/features.ts';
 import { matrixOf, rowsOf } from '../../src/probes/features.ts';
+import type { Estimate } from '../../src/probes/metrics.ts';
 import { auroc, estimated } from '../../src/probes/metrics.ts';
 import { openResidualReader, probeSites } from '../../src/probes/residualReader.ts';
 import type { Frame } from '../../src/probes/statements.ts';
 import { fittingContext, plainFrame } from '../../src/probes/statements.ts';
-import { surfaceBaselines } from '../../src/probes/surface.ts';
 import { transferMatrix } from '../../src/probes/transfer.ts';
 import { ModelHost } from '../../src/runtime/client.ts';
 import { Random } from '../../src/shared/random.ts';
@@ -110,28 +112,14 @@ async function statesOf({ host, folder, tokenizer }: OpenModel, examples: readon
   return { features, cut: texts.filter(({ left }) => left > 0).length };
 }
 
-/** Probes of all layers and the baselines, on the same folds. */
-async function compare(examples: readonly ProbeExample[], features: ReadonlyMap<string, FeatureMatrix>, others: readonly FeatureSource[], settings: Settings): Promise<Comparison> {
-  const [labels, groups] = [examples.map(({ label }) => label), examples.map(({ group }) => group)];
-  const folds = (): Random => new Random(settings.seed + 1);
-  const layers = await nestedCrossValidation([...features].map(([site, matrix]) => givenFeatures(site, matrix)), { labels, groups }, { random: folds(), onProgress: (fold) => console.error(`fold ${fold} of layers`) });
-  const figures = (scores: ArrayLike<number>) => figuresOf(scores, labels, groups, new Random(settings.seed + 2), settings.resamples);
-  const baselines = new Map<string, Float64Array>();
-  for (const source of [...surfaceBaselines(examples), ...others]) {
-    baselines.set(source.name, (await nestedCrossValidation([source], { labels, groups }, { random: folds() })).scores);
-    console.error(`${source.name}: ${auroc(baselines.get(source.name) ?? [], labels)(labels.map(() => 1)).toFixed(3)}`);
-  }
-  return {
-    examples: examples.length, groups: new Set(groups).size,
-    probe: { figures: figures(layers.scores), chosen: layers.chosen },
-    layers: [...layers.bySource].map(([name, scores]) => ({ name, figures: figures(scores) })),
-    baselines: [...baselines].map(([name, scores]) => ({ name, figures: figures(scores), gain: aurocGain(layers.scores, scores, labels, groups, new Random(settings.seed + 3), settings.resamples) })),
-    subsets: subsetsOf(examples, layers.scores, baselines, settings),
-  };
+/** Probes of all layers and the baselines on the same folds, and figures of parts of the examples. */
+async function compare(examples: readonly ProbeExample[], features: ReadonlyMap<string, FeatureMatrix>, others: readonly FeatureSource[], settings: Settings): Promise<ComparedParts> {
+  const { scores, ...comparison } = await compareWithSurface(examples, features, { seed: settings.seed + 1, resamples: settings.resamples, others, onProgress: (fold, folds) => console.error(`fold ${fold} of ${folds}`) });
+  return { ...comparison, subsets: subsetsOf(examples, scores, settings) };
 }
 
 /** By domain and kind of falsehood, where the examples have them: scores of the same folds. */
-function subsetsOf(examples: readonly ProbeExample[], scores: Float64Array, baselines: ReadonlyMap<string, Float64Array>, settings: Settings): readonly SubsetFigures[] {
+function subsetsOf(examples: readonly ProbeExample[], { probe, baselines }: ComparedScores, settings: Settings): readonly SubsetFigures[] {
   const kinds = new Map<string, number[]>();
   examples.forEach((example, i) => {
     for (const kind of [example.domain, ...('falsehood' in example ? [`${String((example as TwinExample).falsehood)} values`] : [])]) (kinds.get(kind) ?? kinds.set(kind, []).get(kind))?.push(i);
@@ -140,7 +128,7 @@ function subsetsOf(examples: readonly ProbeExample[], scores: Float64Array, base
   return [...kinds].map(([name, rows]) => {
     const [labels, groups] = [rows.map((i) => examples[i]?.label ?? 0), rows.map((i) => examples[i]?.group ?? '')];
     const of = (all: Float64Array) => estimated({ auroc: auroc(rows.map((i) => all[i] ?? 0), labels) }, groups, { random: new Random(settings.seed + 4), resamples: settings.resamples }).auroc;
-    return { name, examples: rows.length, probe: of(scores), baselines: [...baselines].map(([baseline, all]) => ({ name: baseline, auroc: of(all) })) };
+    return { name, examples: rows.length, probe: of(probe), baselines: [...baselines].map(([baseline, all]) => ({ name: baseline, auroc: of(all) })) };
   });
 }
 
@@ -152,7 +140,20 @@ async function twinPart(model: OpenModel, twins: readonly TwinExample[], feature
   const losses = await likelihoods(model, twins, summaryFrame);
   const matched = subset(twins, rows);
   const own = givenFeatures('the model\'s own likelihood', matrixOf(rows.map((i) => losses[i] ?? [])));
-  return { model: model.folder.name, pairs: twins.length / 2, comparison: await compare(matched, subsetOf(features, rows), [own], settings) };
+  return { model: model.folder.name, pairs: twins.length / 2, control: await control(matched, subsetOf(features, rows), settings), comparison: await compare(matched, subsetOf(features, rows), [own], settings) };
+}
+
+/** The same procedure on something that the states surely hold: is the statement of a story? */
+async function control(examples: readonly TwinExample[], features: ReadonlyMap<string, FeatureMatrix>, settings: Settings): Promise<Estimate> {
+  const [labels, groups] = [examples.map(({ domain }) => Number(domain === 'story')), examples.map(({ group }) => group)];
+  const { scores } = await nestedCrossValidation([...features].map(([site, matrix]) => givenFeatures(site, matrix)), { labels, groups }, { random: new Random(settings.seed + 1), l2s: [0.1], innerFolds: 2 });
+  return estimated({ auroc: auroc(scores, labels) }, groups, { random: new Random(settings.seed + 2), resamples: settings.resamples }).auroc;
+}
+
+/** npm run bench -- contradictions: the pairs as JSON lines, which `gradlens probe train` reads. */
+export function printContradictions(args: readonly string[]): void {
+  const { values } = parseArgs({ args: [...args], options: { seed: options.seed, pairs: options.pairs } });
+  for (const example of twinExamples({ seed: Number(values.seed), pairs: Number(values.pairs) })) console.log(JSON.stringify(example));
 }
 
 async function transferPart(twins: readonly TwinExample[], features: ReadonlyMap<string, FeatureMatrix>, settings: Settings): Promise<TransferPart> {

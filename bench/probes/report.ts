@@ -2,6 +2,7 @@
 import type { Settings } from './bench.ts';
 import type { Machine } from '../machine.ts';
 import { machineText } from '../machine.ts';
+import type { Comparison } from '../../src/probes/comparison.ts';
 import type { Chosen } from '../../src/probes/crossValidation.ts';
 import type { Figures } from '../../src/probes/evaluation.ts';
 import type { Estimate } from '../../src/probes/metrics.ts';
@@ -15,20 +16,16 @@ export interface SubsetFigures {
   readonly baselines: readonly { readonly name: string; readonly auroc: Estimate }[];
 }
 
-export interface Comparison {
-  readonly examples: number;
-  readonly groups: number;
-  readonly probe: { readonly figures: Figures; readonly chosen: readonly Chosen[] };
-  readonly layers: readonly { readonly name: string; readonly figures: Figures }[];
-  /** `gain`: how much higher the probe's AUROC is. */
-  readonly baselines: readonly { readonly name: string; readonly figures: Figures; readonly gain: Estimate }[];
+export interface ComparedParts extends Comparison {
   readonly subsets: readonly SubsetFigures[];
 }
 
 export interface TwinPart {
   readonly model: string;
   readonly pairs: number;
-  readonly comparison: Comparison;
+  /** AUROC of the same procedure for “is it of a story?”. */
+  readonly control: Estimate;
+  readonly comparison: ComparedParts;
 }
 
 export interface TransferPart {
@@ -39,7 +36,7 @@ export interface HaluEvalPart {
   readonly examples: number;
   /** AUROC of the answer's length in characters. */
   readonly length: { readonly all: Estimate; readonly matched: Estimate };
-  readonly results: readonly { readonly model: string; readonly cut: number; readonly all: Comparison; readonly matched: Comparison }[];
+  readonly results: readonly { readonly model: string; readonly cut: number; readonly all: ComparedParts; readonly matched: ComparedParts }[];
 }
 
 export interface CostRow {
@@ -82,7 +79,7 @@ function chosenText(chosen: readonly Chosen[]): string {
   return [...counts].map(([choice, count]) => `${choice} (${count} of ${chosen.length} folds)`).join('; ');
 }
 
-function comparisonText({ examples, groups, probe, layers, baselines, subsets }: Comparison): string[] {
+function comparisonText({ examples, groups, probe, layers, baselines, subsets }: ComparedParts): string[] {
   return [
     `${examples.toLocaleString('en')} statements, ${groups.toLocaleString('en')} contexts. Chosen by the inner folds: ${chosenText(probe.chosen)}.`,
     '',
@@ -99,11 +96,13 @@ function comparisonText({ examples, groups, probe, layers, baselines, subsets }:
   ];
 }
 
-function twinsText({ model, pairs, comparison, minutes }: Timed<TwinPart>): string[] {
+function twinsText({ model, pairs, control, comparison, minutes }: Timed<TwinPart>): string[] {
   return [
     '## Twin pairs',
     '',
     `${pairs.toLocaleString('en')} pairs of \`bench/probes/contradictions\` (stories, code documentation, data sheets, change logs; half of the false values exchanged with another of the context, half invented), names and numbers held out of the model's training text; read by ${model} as \`Context: …\\nSummary: …\`, residual stream at the full stop. Below, the subset of matched length (pairs of either label within 10 % in length). ${minutes.toFixed(1)} minutes.`,
+    '',
+    `Control, the same procedure for another question (is the statement of a story?): AUROC ${estimate(control)}. Where the probe is at chance and the control is not, the states hold no linear trace of the contradiction: the model's card says that it never learned to call statements true or false.`,
     '',
     ...comparisonText(comparison),
   ];
