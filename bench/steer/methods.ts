@@ -21,7 +21,7 @@ const RANDOM_VECTORS = 5;
 
 /** What the methods make their directions of. */
 export interface MadeStates {
-  /** By the baseline of the attribution. */
+  /** By the baseline of the attribution; from the mean embedding it is refined until it adds up. */
   readonly attributed: Readonly<Record<'zero' | 'mean', GrainsStates>>;
   readonly randomTokens: GrainsStates;
 }
@@ -37,7 +37,7 @@ export const methods: readonly Method[] = [
   { name: 'GrAInS, uncentred', about: 'the first singular vector of the differences as they are', directions: ({ attributed }) => grainsDirections(attributed.zero.states, 'both', 'uncentred') },
   { name: 'GrAInS, mean', about: 'the mean of the differences', directions: ({ attributed }) => grainsDirections(attributed.zero.states, 'both', 'mean') },
   { name: 'GrAInS, v⁺ alone', about: 'only tokens that speak for the right answer are hidden', directions: ({ attributed }) => grainsDirections(attributed.zero.states, 'positive', 'pca') },
-  { name: 'GrAInS, mean baseline', about: 'the attribution begins at the mean embedding', directions: ({ attributed }) => grainsDirections(attributed.mean.states, 'both', 'pca') },
+  { name: 'GrAInS, refined', about: 'the attribution begins at the mean embedding and takes points until it adds up', directions: ({ attributed }) => grainsDirections(attributed.mean.states, 'both', 'pca') },
   { name: 'random tokens', about: 'GrAInS with tokens drawn at random in place of the attributed ones', directions: ({ randomTokens }) => grainsDirections(randomTokens.states, 'both', 'pca') },
   { name: 'CAA', about: 'the mean of h(x, y⁺) − h(x, y⁻)', directions: ({ attributed }) => contrastiveDirections(attributed.zero.states.whole) },
   { name: 'no attribution', about: 'the first principal direction of h(x, y⁺) − h(x, y⁻), nothing hidden', directions: ({ attributed }) => responseDirections(attributed.zero.states.whole, 'pca') },
@@ -48,7 +48,7 @@ export const methods: readonly Method[] = [
 /** Attribution, and the states with and without the tokens that it finds. */
 export async function madeStates(host: ModelHost, folder: ModelFolder, pairs: readonly TokenPair[], mask: number, seed: number): Promise<MadeStates> {
   const made = async (baseline: Baseline | null): Promise<GrainsStates> => {
-    const states = await grainsStates(host, folder, pairs, mask, { seed, session: { provider: 'cpu', threads: 1 }, ...(baseline ? { baseline } : { random: true }) });
+    const states = await grainsStates(host, folder, pairs, mask, { seed, session: { provider: 'cpu', threads: 1 }, ...(baseline ? { baseline, refine: baseline === 'mean' } : { random: true }) });
     if (!states.ok) throw new Error(states.message);
     return states.grains;
   };

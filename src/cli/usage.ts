@@ -112,6 +112,7 @@ export const commands = {
       seed: { value: 'NUMBER', purpose: 'seed of the random numbers; default 1' },
       out: { value: 'FILE.safetensors', purpose: 'where the vector is written', short: 'o' },
     },
+    flags: { refine: 'takes more points of the path where the contrast bends, until the attribution adds up' },
   },
   models: {
     arguments: 'list [FOLDER…] | sites <model> | download <owner/name>',

@@ -80,7 +80,7 @@ class GrainsCommand {
     if (location === undefined) throw new UsageError('Which model? Give its folder: --model FOLDER.');
     if (pairsFile === undefined) throw new UsageError('Which pairs? Give a file of JSON lines {"prompt": "…", "preferred": "…", "dispreferred": "…"}: --pairs FILE.jsonl.');
     if (out === undefined) throw new UsageError('Where to? Give the file that the vector is written to: -o FILE.safetensors.');
-    const settings = settingsFrom(values);
+    const settings = { ...settingsFrom(values), refine: this.args.flags.has('refine') };
     const { folder, tokenizer, width, count, mask } = this.model(location);
     const wanted = values['layers'] === undefined ? null : layersFrom(values['layers'], count);
     const pairs = await this.pairs(pairsFile, folder, tokenizer);
@@ -218,7 +218,7 @@ function outcome(file: string, { layers, provenance }: SteeringVector, { states,
   const agree = { positive: agreement(differenceSet(states.whole, states.masked.positive)), negative: agreement(differenceSet(states.whole, states.masked.negative)) };
   const row = (layer: number, norm: number) => ({ layer, norm, agreement: { positive: agree.positive[layer] ?? 0, negative: agree.negative[layer] ?? 0 } });
   const rows = layers.map(({ layer, norm }) => row(layer, norm));
-  const warnings = incomplete ? [`The attribution of ${incomplete} of ${provenance.data.items} pairs leaves more than 5 % unexplained: try more --steps, or another --baseline.`] : [];
+  const warnings = incomplete ? [`The attribution of ${incomplete} of ${provenance.data.items} pairs leaves more than 5 % unexplained: give --refine, or another --baseline.`] : [];
   const chosen = search && (search.best.strength === 0 ? ['On the validation pairs no setting is better than no steering.'] : [`Best on the validation pairs: strength ${search.best.strength} at the layers ${layersText(search.best.layers)}, ${percent(search.unsteered.rate)} → ${percent(search.best.rate)} as preferred. Use: --steer ${file}:${search.best.strength}`]);
   return {
     exitCode: 0,
