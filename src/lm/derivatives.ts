@@ -54,6 +54,14 @@ export interface DerivativeRows extends TokenRows {
   readonly outcomes: readonly Outcome[];
 }
 
+export interface DifferentiateOptions {
+  readonly token?: CancellationToken;
+  /** Is what the sites held wanted as well? */
+  readonly activations?: boolean;
+  /** Names of the sites that are wanted, of those that were opened; default: all. */
+  readonly only?: readonly string[];
+}
+
 export interface DerivativeResult {
   /** Σ weightₙ · valueₙ over all rows. */
   readonly target: number;
@@ -180,11 +188,10 @@ export class Derivatives {
 
   /**
    * The target's values and its gradients by the sites. Survives the death of the host; cancelling takes effect at once.
-   * @param activations whether what the sites held is wanted as well
    * @throws RuntimeError, HostDiedError, CancelledError
    */
-  async differentiate(rows: DerivativeRows, { token, activations = false }: { readonly token?: CancellationToken; readonly activations?: boolean } = {}): Promise<DerivativeResult> {
-    const { sites } = this.parts;
+  async differentiate(rows: DerivativeRows, { token, activations = false, only }: DifferentiateOptions = {}): Promise<DerivativeResult> {
+    const sites = this.parts.sites.filter(({ name }) => only?.includes(name) ?? true);
     const wanted = [targetValues.sum, targetValues.each, ...sites.map(siteGradientName), ...(activations ? sites.map(readName) : [])];
     const results = await this.run(this.graph, await this.feedsOf(rows, token), wanted, token);
     const bySite = (nameOf: (site: Site) => string): ReadonlyMap<string, HostTensor> => new Map(sites.flatMap((site) => {

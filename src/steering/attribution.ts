@@ -7,9 +7,15 @@ import type { Baseline } from './baseline.ts';
 import { baselineEmbeddings } from './baseline.ts';
 import type { ContrastRows } from './contrast.ts';
 import { contrastRows } from './contrast.ts';
-import { contrastFunction } from './contrastFunction.ts';
-import type { AttributionMethod, PathAnswer } from './path.ts';
+import type { ContrastModel } from './contrastFunction.ts';
+import { contrastFunction, contrastLayers } from './contrastFunction.ts';
+import { layerPath } from './layerPath.ts';
+import type { Panel } from './panels.ts';
+import { evenPanels, panelNodes } from './panels.ts';
+import type { AttributionMethod, PathAnswer, PathEnds } from './path.ts';
 import { attributePath, pointsOf } from './path.ts';
+import type { RefinedAnswer } from './refinedPath.ts';
+import { refinedPath } from './refinedPath.ts';
 import type { AttributionProblem } from './requestProblem.ts';
 import { AttributionError, memoryProblem, requestProblem } from './requestProblem.ts';
 import type { DerivativeProblem, Derivatives } from '../lm/derivatives.ts';
@@ -38,6 +44,8 @@ export interface AttributionRequest {
   readonly method?: AttributionMethod | undefined;
   /** Points of the path, or noisy samples; default 20. */
   readonly steps?: number | undefined;
+  /** Of `ig`: more points where the contrast bends, until the error is small; `steps` is what it begins with. */
+  readonly refine?: Refinement | undefined;
   /** Default zero. */
   readonly baseline?: Baseline | undefined;
   /** Places of the prompt that are the same at both ends of the path, and get nothing: special tokens. */
@@ -53,9 +61,16 @@ export interface AttributionRequest {
   readonly memoryBudget?: number | undefined;
 }
 
+export interface Refinement {
+  /** Of |F(E) − F(E′)|; default 0.01. */
+  readonly tolerance?: number;
+  /** Points at most; default 400. */
+  readonly mostSteps?: number;
+}
+
 /** What an attribution will take; known before it starts. */
 export interface AttributionPlan {
-  /** Points whose gradients are computed, and rows of the model for each. */
+  /** Points whose gradients are computed, without those of refinement, and rows of the model for each. */
   readonly points: number;
   readonly rowsPerPoint: number;
   /** Points that go together. */
@@ -67,11 +82,16 @@ export interface AttributionPlan {
   readonly memoryBudget: number;
 }
 
+/**
+ * What of F(E) − F(E′) passes through a layer at each place while the prompt's embeddings move along the path: with the
+ * response's part it sums up to that difference in every layer.
+ */
 export interface LayerAttribution {
   /** Of each token of the prompt, nats. */
   readonly tokens: readonly number[];
-  /** What goes through the response's own tokens in that layer; with the prompt's it sums up to F(E) − F(E′). */
+  /** Through the response's own tokens, which read the prompt in lower layers. */
   readonly response: number;
+  readonly completeness: Completeness;
 }
 
 export interface Completeness {
@@ -95,6 +115,7 @@ export interface Attribution {
   readonly completeness: Completeness;
   /** Where the numbers do not add up: by how much, and what to do. */
   readonly warning: string | null;
+  /** Points and rows whose gradients were computed, for layers too. */
   readonly spent: { readonly points: number; readonly rows: number; readonly chunk: number; readonly millis: number };
 }
 
@@ -116,8 +137,12 @@ export type OpenedAttributor = { readonly ok: true; readonly attributor: Attribu
 /** Beyond it a result carries a warning. */
 export const COMPLETENESS_LIMIT = 0.05;
 export const DEFAULT_STEPS = 20;
+export const DEFAULT_TOLERANCE = 0.01;
+export const DEFAULT_MOST_STEPS = 400;
 const DEFAULT_NOISE = 0.01;
 const MOST_MEMORY = 2 * 2 ** 30;
+/** What a layer holds and its gradient, of each number. */
+const BYTES_OF_LAYER = 8;
 /** More tokens at once are no faster (measured, bench/results/attribution.md), only larger. */
 const TOKENS_AT_ONCE = 512;
 
@@ -162,17 +187,13 @@ export class Attributor {
   async attribute(request: AttributionRequest, { token = neverCancelled, onProgress }: AttributeOptions = {}): Promise<Attribution> {
     const started = performance.now();
     const { rows, plan, derivatives } = await this.prepared(request, token);
-    const ends = await this.ends(request, derivatives, token);
-    const { method = 'ig', steps = DEFAULT_STEPS, noise = DEFAULT_NOISE, seed = 1 } = request;
-    const f = contrastFunction({ derivatives, rows, promptLength: request.prompt.length, filler: await this.filler(derivatives, rows, request, token), token });
-    const answer = await attributePath(f, {
-      method, steps, noise, ...ends, width: derivatives.hidden, chunk: plan.chunk, random: new Random(seed),
-      onProgress: (done, total) => {
-        onProgress?.(done, total);
-        throwIfCancelled(token);
-      },
-    });
-    return { ...resultOf(request, answer), spent: { points: answer.points, rows: answer.points * plan.rowsPerPoint, chunk: plan.chunk, millis: performance.now() - started } };
+    const ends = { ...(await this.ends(request, derivatives, token)), width: derivatives.hidden };
+    const model = { derivatives, rows, promptLength: request.prompt.length, filler: await this.filler(derivatives, rows, request, token), token };
+    const work = { model, ends, chunk: plan.chunk, onProgress: checking(onProgress, token) };
+    const answer = await pathOf(request, work);
+    const layers = await layersOf(request, work, answer);
+    const points = answer.points + (layers.size > 0 ? layerPoints(answer.panels) : 0);
+    return { ...resultOf(request, answer), layers, spent: { points, rows: points * plan.rowsPerPoint, chunk: plan.chunk, millis: performance.now() - started } };
   }
 
   async release(): Promise<void> {
@@ -193,7 +214,9 @@ export class Attributor {
   private async planned(request: AttributionRequest, rows: ContrastRows, derivatives: Derivatives, token: CancellationToken): Promise<AttributionPlan> {
     const { method = 'ig', steps = DEFAULT_STEPS, memoryBudget = Math.min(MOST_MEMORY, budgetOf(freeMemory(), 0)) } = request;
     const [rowsPerPoint, length] = [rows.ids.length, rows.ids[0]?.length ?? 0];
-    const { bytes, bytesPerRow } = await derivatives.estimate({ batch: rowsPerPoint, length, positions: rows.positions, outcomes: rows.outcomes.length }, token);
+    const run = await derivatives.estimate({ batch: rowsPerPoint, length, positions: rows.positions, outcomes: rows.outcomes.length }, token);
+    const { bytesPerRow } = run;
+    const bytes = run.bytes + (request.layers ?? []).length * panelNodes.length * rowsPerPoint * length * derivatives.hidden * BYTES_OF_LAYER;
     const problem = memoryProblem({ bytes, memoryBudget, length });
     if (problem) throw new AttributionError(problem);
     const points = pointsOf(method, steps);
@@ -210,7 +233,7 @@ export class Attributor {
     if (this.layered?.key === key) return this.layered.derivatives;
     await this.layered?.derivatives.release();
     this.layered = null;
-    const opened = await openDerivatives(this.folder, this.host, { sites: ['embed', ...layers], target: 'logProbabilities', ...this.options, token });
+    const opened = await openDerivatives(this.folder, this.host, { sites: [...new Set(['embed', ...layers])], target: 'logProbabilities', ...this.options, token });
     if (!opened.ok) throw new AttributionError({ code: 'unknownLayer', message: opened.problem.message });
     this.layered = { key, derivatives: opened.derivatives };
     return opened.derivatives;
@@ -231,9 +254,45 @@ export class Attributor {
   }
 }
 
-function resultOf({ method = 'ig', baseline = 'zero', steps = DEFAULT_STEPS }: AttributionRequest, { rows, start, end }: PathAnswer): Omit<Attribution, 'spent'> {
+interface Work {
+  readonly model: ContrastModel;
+  readonly ends: PathEnds;
+  readonly chunk: number;
+  readonly onProgress: AttributionProgress;
+}
+
+/** Reports, and takes the chance to stop. */
+const checking = (onProgress: AttributionProgress | undefined, token: CancellationToken): AttributionProgress => (done, total) => {
+  onProgress?.(done, total);
+  throwIfCancelled(token);
+};
+
+/** With the panels that layers are integrated over. */
+async function pathOf({ method = 'ig', steps = DEFAULT_STEPS, noise = DEFAULT_NOISE, seed = 1, refine }: AttributionRequest, { model, ends, chunk, onProgress }: Work): Promise<RefinedAnswer> {
+  const f = contrastFunction(model);
+  if (method === 'ig' && refine) return refinedPath(f, { ...ends, steps, chunk, onProgress, tolerance: refine.tolerance ?? DEFAULT_TOLERANCE, mostSteps: refine.mostSteps ?? DEFAULT_MOST_STEPS });
+  const answer = await attributePath(f, { ...ends, method, steps, noise, chunk, onProgress, random: new Random(seed) });
+  return { ...answer, panels: evenPanels(steps) };
+}
+
+/** Layers are integrated along the path, whatever the method for the tokens. */
+async function layersOf({ layers = [], prompt }: AttributionRequest, { model, ends, chunk, onProgress }: Work, { panels, start, end }: RefinedAnswer): Promise<ReadonlyMap<string, LayerAttribution>> {
+  if (layers.length === 0) return new Map();
+  const { ids } = model.rows;
+  const length = ids[0]?.length ?? 0;
+  const sums = await layerPath(contrastLayers(model, layers), { ends, panels, rows: ids.length * length, chunk, onProgress });
+  return new Map(sums.map((rows, i) => {
+    const at = (place: number): number => ids.reduce((sum, _, row) => sum + (rows[row * length + place] ?? 0), 0);
+    const response = Array.from({ length: length - prompt.length }, (_, place) => at(prompt.length + place)).reduce((sum, value) => sum + value, 0);
+    return [layers[i] ?? '', { tokens: prompt.map((_, place) => at(place)), response, completeness: completenessOf(rows, end - start) }];
+  }));
+}
+
+const layerPoints = (panels: readonly Panel[]): number => 1 + panels.length * (panelNodes.length - 1);
+
+function resultOf({ method = 'ig', baseline = 'zero', steps = DEFAULT_STEPS }: AttributionRequest, { rows, start, end }: PathAnswer): Omit<Attribution, 'spent' | 'layers'> {
   const completeness = completenessOf(rows, end - start);
-  return { method, baseline, steps, tokens: [...rows], layers: new Map(), value: end, baselineValue: start, completeness, warning: warningOf(completeness, method) };
+  return { method, baseline, steps, tokens: [...rows], value: end, baselineValue: start, completeness, warning: warningOf(completeness, method) };
 }
 
 function completenessOf(tokens: Float64Array, change: number): Completeness {

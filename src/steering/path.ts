@@ -14,14 +14,17 @@ export interface Evaluation {
 /** Several points at once, each on its own. */
 export type DifferentiableFunction = (points: readonly Float64Array[]) => Promise<readonly Evaluation[]>;
 
-export interface PathQuestion {
-  readonly method: AttributionMethod;
-  /** Points of the path, or samples; `gradxact` takes one. */
-  readonly steps: number;
-  /** Both [rows, width]; rows that are the same in both get nothing. */
+/** Both [rows, width]; rows that are the same in both get nothing. */
+export interface PathEnds {
   readonly from: Float64Array;
   readonly to: Float64Array;
   readonly width: number;
+}
+
+export interface PathQuestion extends PathEnds {
+  readonly method: AttributionMethod;
+  /** Points of the path, or samples; `gradxact` takes one. */
+  readonly steps: number;
   /** Points that go together. */
   readonly chunk: number;
   /** Of SmoothGrad's noise, as a share of the range of the input. */
@@ -83,7 +86,8 @@ function pointAt(question: PathQuestion, place: number, total: number): Float64A
   }
 }
 
-const between = (from: Float64Array, to: Float64Array, at: number): Float64Array => to.map((value, i) => (from[i] ?? 0) + at * (value - (from[i] ?? 0)));
+/** The point of the straight line from 0 to 1. */
+export const between = (from: Float64Array, to: Float64Array, at: number): Float64Array => to.map((value, i) => (from[i] ?? 0) + at * (value - (from[i] ?? 0)));
 
 /** Rows that do not move get no noise either. */
 function noisy({ from, to, noise, random }: PathQuestion): Float64Array {
@@ -106,14 +110,20 @@ function accumulator(question: PathQuestion, rows: Float64Array): Accumulate {
   }
 }
 
-/** rows += weight · Σ (to − from) · gradient */
-function addWeighted(rows: Float64Array, { from, to, width }: PathQuestion, weight: number, gradient: ArrayLike<number>): void {
+function addWeighted(rows: Float64Array, ends: PathEnds, weight: number, gradient: ArrayLike<number>): void {
   if (weight === 0) return;
+  movedBy(ends, gradient).forEach((value, row) => (rows[row] = (rows[row] ?? 0) + weight * value));
+}
+
+/** Of each row, Σ (to − from) · gradient. */
+export function movedBy({ from, to, width }: PathEnds, gradient: ArrayLike<number>): Float64Array {
+  const rows = new Float64Array(to.length / width);
   for (let row = 0, i = 0; row < rows.length; row++) {
     let sum = 0;
     for (const end = (row + 1) * width; i < end; i++) sum += ((to[i] ?? 0) - (from[i] ?? 0)) * (gradient[i] ?? 0);
-    rows[row] = (rows[row] ?? 0) + weight * sum;
+    rows[row] = sum;
   }
+  return rows;
 }
 
 /** Each step's change is shared out once the value at its end is known. A step without a gradient has nowhere to go. */

@@ -31,17 +31,18 @@ export interface TokenSetOptions {
 export function tokenSets(values: readonly number[], { mode = 'both', size = DEFAULT_SET_SIZE, excluded = [] }: TokenSetOptions, random: Random): TokenSets {
   const places = values.map((_, place) => place).filter((place) => !excluded.includes(place) && !Number.isNaN(values[place]));
   const most = Math.min(size, places.length);
-  const highest = (of: (value: number) => number): number[] => [...places].sort((a, b) => of(values[b] ?? 0) - of(values[a] ?? 0) || a - b).slice(0, most);
-  const lowest = (): number[] => highest((value) => -value);
+  const highest = (of: (value: number) => number, count = most): number[] => [...places].sort((a, b) => of(values[b] ?? 0) - of(values[a] ?? 0) || a - b).slice(0, count);
   switch (mode) {
     case 'positive': return { positive: highest((value) => value), negative: [] };
-    case 'negative': return { positive: [], negative: lowest() };
+    case 'negative': return { positive: [], negative: highest((value) => -value) };
     case 'absolute': return { positive: highest(Math.abs), negative: [] };
     case 'random': return { positive: random.shuffle(places).slice(0, most), negative: [] };
     case 'both': {
       const each = Math.min(most, Math.floor(places.length / 2));
       // One token alone is the highest.
-      return { positive: highest((value) => value).slice(0, Math.max(each, Math.min(1, most))), negative: lowest().slice(0, each) };
+      const positive = highest((value) => value).slice(0, Math.max(each, Math.min(1, most)));
+      const rest = new Set(positive);
+      return { positive, negative: highest((value) => -value, places.length).filter((place) => !rest.has(place)).slice(0, each) };
     }
   }
 }
