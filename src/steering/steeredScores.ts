@@ -2,28 +2,37 @@
 import type { SteeredModel } from './steering.ts';
 import { maskOf } from './steering.ts';
 import type { ScoreItem, Score } from '../lm/score.ts';
-import type { DecoderPass, EmbeddingRows, Feeds } from '../lm/session.ts';
+import type { DecoderPass, EmbeddingRows, Feeds, FloatTensor } from '../lm/session.ts';
 import { LanguageModelError } from '../lm/session.ts';
 import { survivingDeaths, HostDiedError } from '../runtime/client.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { neverCancelled, throwIfCancelled } from '../shared/cancellation.ts';
 import { logProbabilityOf } from '../shared/sampling.ts';
 
-/** Items whose prompts, but for the last token, lie in one cache. */
+/** What one row of a pass decides on: items with one prompt, and continuations that differ in the last token only. */
+interface Row {
+  readonly prompt: readonly number[];
+  readonly embeddings: readonly EmbeddingRows[];
+  /** The continuations but for the last token. */
+  readonly before: readonly number[];
+  readonly places: number[];
+}
+
+/** Rows whose prompts, but for the last token, lie in one cache. */
 interface Batch {
-  /** Places of the items. */
-  readonly places: readonly number[];
-  readonly items: readonly ScoreItem[];
+  readonly rows: readonly Row[];
   /** Tokens that the longest prompt has before its last; the others are padded on the left. */
   readonly past: number;
   cache: number | null;
 }
 
 const ROWS = 32;
+const NO_ROWS: readonly EmbeddingRows[] = [];
 
 /**
  * Items to be scored again and again with steering from the prompt's last token on. The prompts before it are not
- * steered, so each is run once and its keys and values are kept. Release it when done.
+ * steered, so each is run once and its keys and values are kept; items that share one array as their prompt share the
+ * work. Release it when done.
  */
 export class PreparedItems {
   private readonly batches: readonly Batch[];
@@ -32,23 +41,12 @@ export class PreparedItems {
   constructor(private readonly model: SteeredModel, private readonly items: readonly ScoreItem[]) {
     if (items.some(({ prompt }) => prompt.length === 0)) throw new LanguageModelError({ code: 'unscored', message: 'A continuation cannot be scored without a prompt of at least one token: the first token of a text has no probability.' });
     const equal = model.decoder.needsRightPadding();
-    const groups = new Map<string, number[]>();
-    items.forEach(({ prompt, continuation }, i) => {
-      const key = equal ? `${prompt.length} ${continuation.length}` : '';
-      groups.set(key, [...(groups.get(key) ?? []), i]);
-    });
-    this.batches = [...groups.values()].flatMap((places) => this.batched(places.sort((a, b) => this.lengthAt(a) - this.lengthAt(b))));
-  }
-
-  private lengthAt(place: number): number {
-    return this.items[place]?.prompt.length ?? 0;
-  }
-
-  private batched(places: readonly number[]): Batch[] {
-    return Array.from({ length: Math.ceil(places.length / ROWS) }, (_, k) => {
-      const own = places.slice(k * ROWS, (k + 1) * ROWS);
-      return { places: own, items: own.flatMap((place) => this.items[place] ?? []), past: Math.max(...own.map((place) => this.lengthAt(place))) - 1, cache: null };
-    });
+    const groups = new Map<string, Row[]>();
+    for (const row of rowsOf(items)) {
+      const key = equal ? `${row.prompt.length} ${row.before.length}` : '';
+      groups.set(key, [...(groups.get(key) ?? []), row]);
+    }
+    this.batches = [...groups.values()].flatMap(batched);
   }
 
   /**
@@ -56,11 +54,14 @@ export class PreparedItems {
    * @throws CancelledError, LanguageModelError, RuntimeError, HostDiedError
    */
   async score(amounts: Feeds, token: CancellationToken = neverCancelled): Promise<readonly Score[]> {
-    const scores: Score[] = [];
+    const scores: Score[] = this.items.map(() => ({ logProbability: 0, perToken: [] }));
     for (const batch of this.batches) {
       throwIfCancelled(token);
-      const own = await this.surviving(batch, () => this.scoreBatch(batch, amounts));
-      batch.places.forEach((place, i) => void (scores[place] = own[i] ?? { logProbability: Number.NaN, perToken: [] }));
+      const { dims: [, count = 0, vocabulary = 0], data } = await this.surviving(batch, () => this.logitsOf(batch, amounts));
+      batch.rows.forEach(({ places }, r) => {
+        const logitsAt = (i: number): Float32Array => data.subarray((r * count + i) * vocabulary, (r * count + i + 1) * vocabulary);
+        for (const place of places) scores[place] = scoreOf(this.items[place]?.continuation ?? [], logitsAt);
+      });
     }
     return scores;
   }
@@ -77,37 +78,34 @@ export class PreparedItems {
     });
   }
 
-  private async scoreBatch(batch: Batch, amounts: Feeds): Promise<readonly Score[]> {
+  /** After the prompt's last token and what follows it, [rows, 1 + longest before, vocabulary]. */
+  private async logitsOf(batch: Batch, amounts: Feeds): Promise<FloatTensor> {
     const { decoder } = this.model;
-    const whole = !decoder.hasCache || batch.past === 0;
-    if (!whole) batch.cache ??= await this.keptPrompts(batch);
-    const { past, items } = batch;
-    const tail = 1 + Math.max(...items.map(({ continuation }) => continuation.length - 1), 0);
-    const pads = items.map(({ prompt }) => past - (prompt.length - 1));
-    const tails = items.map(({ prompt, continuation }) => padded([...prompt.slice(-1), ...continuation.slice(0, -1)], tail));
-    const mask = items.map(({ continuation }, b) => padded([...new Array<number>(pads[b] ?? 0).fill(0), ...new Array<number>(past - (pads[b] ?? 0) + Math.max(1, continuation.length)).fill(1)], past + tail));
-    const parts = (from: number): readonly EmbeddingRows[] => items.flatMap((item, b) => partsOf(item, pads[b] ?? 0, b, [from, past + 1]));
-    const pass: DecoderPass = whole
-      ? { ids: items.map(({ prompt }, b) => [...new Array<number>(pads[b] ?? 0).fill(0), ...prompt.slice(0, -1), ...(tails[b] ?? [])]), mask, past: 0, positions: [past], embeddings: parts(0), feeds: { ...amounts, ...maskOf([Array.from({ length: past + tail }, (_, i) => (i < past ? 0 : 1))]) } }
-      : { ids: tails, mask, past, cache: { from: batch.cache, to: decoder.host.newCache() }, positions: [0], embeddings: parts(past), feeds: { ...amounts, ...maskOf([[1]]) } };
-    const { logits: { dims, data } } = await decoder.run(pass);
+    const { rows, past } = batch;
+    if (decoder.hasCache && past > 0) batch.cache ??= await this.keptPrompts(batch);
+    const tail = 1 + Math.max(...rows.map(({ before }) => before.length));
+    const tails = rows.map(({ prompt, before }) => padded([...prompt.slice(-1), ...before], tail));
+    const mask = rows.map((row) => padded([...zeros(padOf(row, past)), ...ones(row.prompt.length + row.before.length)], past + tail));
+    const pass: DecoderPass = batch.cache === null
+      ? { ids: rows.map((row, r) => [...zeros(padOf(row, past)), ...row.prompt.slice(0, -1), ...(tails[r] ?? [])]), mask, past: 0, positions: [past], embeddings: embeddingsOf(batch, 0, past + 1), feeds: { ...amounts, ...maskOf([[...zeros(past), ...ones(tail)]]) } }
+      : { ids: tails, mask, past, cache: { from: batch.cache, to: decoder.host.newCache() }, positions: [0], embeddings: embeddingsOf(batch, past, past + 1), feeds: { ...amounts, ...maskOf([[1]]) } };
+    const { logits } = await decoder.run(pass);
     if (pass.cache) await decoder.host.forgetCaches([pass.cache.to]);
-    const [, count = 0, vocabulary = 0] = dims;
-    return items.map(({ continuation }, b) => scoreOf(continuation, (i) => data.subarray((b * count + i) * vocabulary, (b * count + i + 1) * vocabulary)));
+    return logits;
   }
 
   /** Runs the prompts but for their last tokens. */
-  private async keptPrompts({ items, past }: Batch): Promise<number> {
+  private async keptPrompts(batch: Batch): Promise<number> {
     const { decoder } = this.model;
-    const pads = items.map(({ prompt }) => past - (prompt.length - 1));
+    const { rows, past } = batch;
     const to = decoder.host.newCache();
     await decoder.run({
-      ids: items.map(({ prompt }, b) => [...new Array<number>(pads[b] ?? 0).fill(0), ...prompt.slice(0, -1)]),
-      mask: items.map((_, b) => Array.from({ length: past }, (_one, i) => (i < (pads[b] ?? 0) ? 0 : 1))),
+      ids: rows.map((row) => [...zeros(padOf(row, past)), ...row.prompt.slice(0, -1)]),
+      mask: rows.map((row) => [...zeros(padOf(row, past)), ...ones(row.prompt.length - 1)]),
       past: 0,
       cache: { from: null, to },
       positions: [-1],
-      embeddings: items.flatMap((item, b) => partsOf(item, pads[b] ?? 0, b, [0, past])),
+      embeddings: embeddingsOf(batch, 0, past),
       feeds: { ...this.model.amounts([]), ...maskOf([[0]]) },
     });
     return to;
@@ -121,6 +119,35 @@ export class PreparedItems {
   }
 }
 
+function rowsOf(items: readonly ScoreItem[]): readonly Row[] {
+  const known = new Map<readonly number[], Row[]>();
+  const rows: Row[] = [];
+  items.forEach(({ prompt, continuation, embeddings = NO_ROWS }, place) => {
+    const before = continuation.slice(0, -1);
+    const own = known.get(prompt) ?? [];
+    known.set(prompt, own);
+    const same = own.find((row) => row.embeddings === embeddings && String(row.before) === String(before));
+    if (same) return void same.places.push(place);
+    const row = { prompt, embeddings, before, places: [place] };
+    own.push(row);
+    rows.push(row);
+  });
+  return rows;
+}
+
+/** Prompts of a length go together as far as they can. */
+function batched(rows: readonly Row[]): Batch[] {
+  const sorted = [...rows].sort((a, b) => a.prompt.length - b.prompt.length);
+  return Array.from({ length: Math.ceil(sorted.length / ROWS) }, (_, k) => {
+    const own = sorted.slice(k * ROWS, (k + 1) * ROWS);
+    return { rows: own, past: Math.max(...own.map(({ prompt }) => prompt.length)) - 1, cache: null };
+  });
+}
+
+const padOf = ({ prompt }: Row, past: number): number => past + 1 - prompt.length;
+const zeros = (count: number): readonly number[] => new Array<number>(count).fill(0);
+const ones = (count: number): readonly number[] => new Array<number>(count).fill(1);
+
 const padded = (row: readonly number[], length: number): readonly number[] => [...row, ...new Array<number>(Math.max(0, length - row.length)).fill(0)];
 
 function scoreOf(continuation: readonly number[], logitsAt: (i: number) => Float32Array): Score {
@@ -128,10 +155,11 @@ function scoreOf(continuation: readonly number[], logitsAt: (i: number) => Float
   return { logProbability: perToken.reduce((sum, value) => sum + value, 0), perToken };
 }
 
-/** An item's embeddings that fall into the padded positions [start, end), counted from the start. */
-function partsOf({ embeddings = [] }: ScoreItem, pad: number, batch: number, [start, end]: readonly [number, number]): readonly EmbeddingRows[] {
-  return embeddings.flatMap(({ at, rows, width }) => {
-    const [first, last] = [Math.max(at + pad, start), Math.min(at + pad + rows.length / width, end)];
-    return first < last ? [{ at: first - start, rows: rows.subarray((first - at - pad) * width, (last - at - pad) * width), width, batch }] : [];
-  });
+/** The rows' embeddings that fall into the padded positions [start, end), counted from the start. */
+function embeddingsOf({ rows, past }: Batch, start: number, end: number): readonly EmbeddingRows[] {
+  return rows.flatMap((row, batch) => row.embeddings.flatMap(({ at, rows: values, width }) => {
+    const place = at + padOf(row, past);
+    const [first, last] = [Math.max(place, start), Math.min(place + values.length / width, end)];
+    return first < last ? [{ at: first - start, rows: values.subarray((first - place) * width, (last - place) * width), width, batch }] : [];
+  }));
 }

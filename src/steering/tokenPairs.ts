@@ -1,5 +1,5 @@
 // Contrast pairs in a model's tokens, and prompts in which some tokens are hidden.
-import type { ContrastPair, RowFault } from './contrastPairs.ts';
+import type { ContrastPair } from './contrastPairs.ts';
 import type { ModelFolder } from '../lm/folder.ts';
 import type { EmbeddingRows } from '../lm/session.ts';
 import type { Tokenizer } from '../lm/tokenizer.ts';
@@ -32,7 +32,7 @@ export function tokenPair(tokenizer: Tokenizer, { tokens }: Tokens, pair: Contra
   const shared = commonLength([before, preferred, dispreferred]);
   const own = before.slice(0, shared);
   const prompt = image ? imagePrompt(own, [image], tokens) : { ids: own, embeddings: [] };
-  const maskable = prompt.ids.flatMap((id, i) => (id === tokens.image || !isSpecial(tokenizer, id) ? [i] : []));
+  const maskable = prompt.ids.flatMap((id, i) => (id === tokens.image || !tokenizer.isSpecial(id) ? [i] : []));
   return { prompt, preferred: preferred.slice(shared), dispreferred: dispreferred.slice(shared), maskable };
 }
 
@@ -42,9 +42,6 @@ function commonLength(rows: readonly (readonly number[])[]): number {
   return differing < 0 ? Math.min(...rows.map((row) => row.length)) : differing;
 }
 
-/** Special tokens are those that a text does not show. */
-const isSpecial = (tokenizer: Tokenizer, id: number): boolean => tokenizer.decode([id]) === '' && tokenizer.decode([id], true) !== '';
-
 /** Why a pair cannot be used with a model of this context, or null. */
 export function pairFault({ prompt, preferred, dispreferred }: TokenPair, context: number | null): string | null {
   const longest = prompt.ids.length + Math.max(preferred.length, dispreferred.length);
@@ -53,13 +50,6 @@ export function pairFault({ prompt, preferred, dispreferred }: TokenPair, contex
   if (preferred.length === 0 || dispreferred.length === 0) return 'a response has no token of its own after the prompt. Lengthen it, or end the prompt earlier.';
   return null;
 }
-
-/** The faults of pairs, `lines` being those that they came from. */
-export const pairFaults = (pairs: readonly TokenPair[], context: number | null): readonly RowFault[] =>
-  pairs.flatMap((pair, i) => {
-    const message = pairFault(pair, context);
-    return message === null ? [] : [{ line: i + 1, message }];
-  });
 
 /** The token that hides others: padding, else the end of a text, else the unknown one; null where the model has none. */
 export function maskToken(tokenizer: Pick<Tokenizer, 'idOf'>, { tokens: { pad, eos } }: Tokens): number | null {
