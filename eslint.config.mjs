@@ -10,8 +10,9 @@ const layers = {
   lm: ['onnx', 'runtime', 'shared'],
   steering: ['lm', 'onnx', 'runtime', 'shared'],
   repair: ['numeric', 'rasp', 'onnx', 'runtime', 'shared'],
-  editor: ['repair', 'steering', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
-  cli: ['repair', 'steering', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
+  probes: ['lm', 'onnx', 'runtime', 'shared'],
+  editor: ['probes', 'repair', 'steering', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
+  cli: ['probes', 'repair', 'steering', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
 };
 const folders = Object.keys(layers);
 

@@ -5,8 +5,9 @@ import { modelProviders, providerOption } from './providers.ts';
 import type { ParsedArguments } from './usage.ts';
 import { UsageError } from './usage.ts';
 import { ConfigFault } from '../lm/config.ts';
+import type { ModelFolder } from '../lm/folder.ts';
 import type { GeneratedToken, GenerationEnd } from '../lm/generate.ts';
-import { generate } from '../lm/generate.ts';
+import { generate, promptFault } from '../lm/generate.ts';
 import { readImage } from '../lm/imageFile.ts';
 import type { LanguageModel } from '../lm/languageModel.ts';
 import { folderDecoder, openLanguageModel } from '../lm/languageModel.ts';
@@ -90,8 +91,12 @@ async function promptOf({ tokenizer, folder }: LanguageModel, host: ModelHost, g
   const rendered = flags.has('chat');
   const text = rendered ? chatText(tokenizer, given) : given;
   const { ids } = tokenizer.encode(text, !rendered);
-  const files = lists['image'] ?? [];
-  if (files.length === 0) return { given, text, rendered, ids, embeddings: [] };
+  const features = await imageFeatures(folder, host, lists['image'] ?? []);
+  return { given, text, rendered, ...imagePrompt(ids, features, folder.tokens) };
+}
+
+async function imageFeatures(folder: ModelFolder, host: ModelHost, files: readonly string[]): Promise<readonly ImageFeatures[]> {
+  if (files.length === 0) return [];
   const images = files.map((file) => {
     const read = readImage(file);
     if (!read.ok) throw new UsageError(read.message);
@@ -101,7 +106,8 @@ async function promptOf({ tokenizer, folder }: LanguageModel, host: ModelHost, g
   if (!opened.ok) throw new UsageError(opened.fault.message);
   const features: ImageFeatures[] = [];
   for (const image of images) features.push(await opened.encoder.encode(image));
-  return { given, text, rendered, ...imagePrompt(ids, features, folder.tokens) };
+  await opened.encoder.release();
+  return features;
 }
 
 function chatText(tokenizer: Tokenizer, prompt: string): string {
@@ -129,6 +135,8 @@ async function continued(model: ModelOnProvider, prompt: Prompt, { args, setting
 async function scored({ decoder, tokenizer, folder, provider }: ModelOnProvider, prompt: Prompt, { args }: Request): Promise<Outcome> {
   const text = args.values['score'] ?? '';
   const joined = prompt.rendered || prompt.embeddings.length > 0 ? { prompt: prompt.ids, continuation: tokenizer.encode(text, false).ids } : scoreItem(tokenizer, prompt.text, text);
+  const fault = promptFault([...joined.prompt, ...joined.continuation.slice(0, -1)], { decoder, embeddings: prompt.embeddings }, folder.sizes.context);
+  if (fault) throw new LanguageModelError(fault);
   const [score] = await scoreContinuations(decoder, [{ ...joined, embeddings: prompt.embeddings }]);
   const tokens = joined.continuation.map((id, i) => withText(tokenizer, { id, logProbability: score?.perToken[i] ?? Number.NaN }));
   const total = score?.logProbability ?? Number.NaN;

@@ -87,7 +87,7 @@ export const commands = {
       'repetition-penalty': { value: 'NUMBER', purpose: 'above 1: makes tokens that were there less likely; default 1' },
       seed: { value: 'NUMBER', purpose: 'seed of the random numbers; default 1' },
       provider,
-      image: { value: 'FILE.ppm', purpose: 'an image for a vision-language model, in place of its token in the prompt (else before the text); may be given several times', multiple: true },
+      image: { value: 'FILE', purpose: 'an image (PNG, JPEG or PPM) for a vision-language model, in place of its token in the prompt (else before the text); may be given several times', multiple: true },
       score: { value: 'TEXT', purpose: 'writes nothing: says how likely the model finds this text after the prompt, token by token' },
       stop: { value: 'TEXT', purpose: 'ends before this text; may be given several times', multiple: true },
     },

@@ -1,5 +1,6 @@
 // Token by token within the host: each pass takes the token that the one before chose, and the cache that it left.
 import type { DecodedToken, DecodeRequest, HostTensor, StepInput } from './protocol.ts';
+import { isAtRest, without } from './rest.ts';
 import { halfToFloat } from '../shared/float16.ts';
 import { logProbabilityOf, sample } from '../shared/sampling.ts';
 
@@ -7,6 +8,8 @@ import { logProbabilityOf, sample } from '../shared/sampling.ts';
 export interface LoopRuntime<T> {
   tensor(type: HostTensor['type'], dims: readonly number[], data: HostTensor['data']): T;
   run(feeds: Record<string, T>): Promise<Readonly<Record<string, T>>>;
+  /** Runs the session of `DecodeRequest.rest`. */
+  rest(feeds: Record<string, T>): Promise<Readonly<Record<string, T>>>;
   embed(feeds: Record<string, T>): Promise<Readonly<Record<string, T>>>;
   /** A tensor of a run is needed no more. */
   free(tensor: T): void;
@@ -25,11 +28,12 @@ export interface Decoded<T> {
 
 /** Decodes at least one token from a cache. */
 export async function decodeTokens<T extends RuntimeTensor>(request: DecodeRequest, cache: Readonly<Record<string, T>>, runtime: LoopRuntime<T>): Promise<Decoded<T>> {
-  const { inputs, embedding, feeds: beside, sampling, endIds, steps, millis } = request;
+  const { inputs, embedding, feeds: beside, rest, sampling, endIds, steps, millis } = request;
   const started = performance.now();
   const fillers = inputs.map((input) => new StepFiller(input, request.position + steps, runtime));
   const ids = embedding ? new StepFiller({ name: embedding.input, type: embedding.type, dims: [1, 1], value: 'token' }, 1, runtime) : null;
-  const feeds: Record<string, T> = { ...cache };
+  let feeds: Record<string, T> = { ...cache };
+  let resting = false;
   const tokens: DecodedToken[] = [];
   const seen = [...request.seen];
   const draws = request.randoms.values();
@@ -38,9 +42,13 @@ export async function decodeTokens<T extends RuntimeTensor>(request: DecodeReque
   for (let step = 0; ; step++, position++) {
     for (const filler of fillers) feeds[filler.name] = filler.at(token, position);
     const added = beside[step] ?? (step === 0 ? {} : undefined);
-    if (added && (step === 0 || beside.length > 1)) for (const [name, { type, dims, data }] of Object.entries(added)) feeds[name] = runtime.tensor(type, dims, data);
+    if (added && (step === 0 || beside.length > 1)) {
+      resting = rest !== undefined && isAtRest(added, rest.inputs);
+      if (resting && rest) feeds = without(feeds, rest.inputs);
+      for (const [name, { type, dims, data }] of Object.entries(resting && rest ? without(added, rest.inputs) : added)) feeds[name] = runtime.tensor(type, dims, data);
+    }
     if (embedding && ids) feeds[embedding.into] = required(await runtime.embed({ [ids.name]: ids.at(token, position) }), embedding.output);
-    const results = await runtime.run(feeds);
+    const results = await (resting ? runtime.rest(feeds) : runtime.run(feeds));
     for (const [input, output] of Object.entries(request.cache.carry)) {
       // What came with the request is the cache's, which others may go on from.
       if (step > 0) runtime.free(required(feeds, input));

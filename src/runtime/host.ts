@@ -138,11 +138,12 @@ const identityRequest = { type: 'create', id: 0, session: 0, options: identityOp
 
 async function decode(request: DecodeRequest): Promise<readonly DecodedToken[]> {
   const { cache, embedding } = request;
-  const [session, embed] = [opened(request.session), embedding ? opened(embedding.session) : null];
+  const [session, embed, rest] = [opened(request.session), embedding ? opened(embedding.session) : null, request.rest ? opened(request.rest.session) : null];
   const wanted = ['logits', ...Object.values(cache.carry)];
   const { tokens, state } = await decodeTokens<ort.Tensor>(request, cached(cache), {
     tensor: (type, dims, data) => new ort.Tensor(type as 'float32', data as Float32Array, dims),
     run: (feeds) => session.run(feeds, wanted),
+    rest: (feeds) => (rest ?? session).run(feeds, wanted),
     embed: (feeds) => (embed ? embed.run(feeds) : Promise.resolve({})),
     free: (tensor) => free({ tensor }),
   });

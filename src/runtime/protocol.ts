@@ -72,6 +72,12 @@ export interface StepInput {
   readonly value: 'token' | 'position' | 'total' | number;
 }
 
+/** A session that gives the same wherever one of some inputs is 0 throughout, and takes none of them. */
+export interface RestingSession {
+  readonly session: number;
+  readonly inputs: readonly string[];
+}
+
 /** Continues a text token by token within the host: one message for many tokens. */
 export interface DecodeRequest {
   readonly type: 'decode';
@@ -86,6 +92,8 @@ export interface DecodeRequest {
   /** What is fed beside: the same in each step if there is one, else step by step. */
   readonly feeds: readonly Readonly<Record<string, HostTensor>>[];
   readonly cache: CacheUse & { readonly from: number; readonly to: number };
+  /** Runs in place of the session in the steps where it gives the same. */
+  readonly rest?: RestingSession;
   readonly sampling: Sampling;
   /** Uniform random numbers, one for each step; none where greedy. */
   readonly randoms: readonly number[];

@@ -37,8 +37,10 @@ export type ModelSource = Uint8Array | { readonly path: string } | ExternalModel
 export type Iteration = Pick<IterateRequest, 'state' | 'steps' | 'carry' | 'outputs'>;
 
 /** What `Session.decode` is asked for. */
-export type Decoding = Omit<DecodeRequest, 'type' | 'id' | 'session' | 'embedding'> & {
+export type Decoding = Omit<DecodeRequest, 'type' | 'id' | 'session' | 'embedding' | 'rest'> & {
   readonly embedding?: Omit<NonNullable<DecodeRequest['embedding']>, 'session'> & { readonly session: Session };
+  /** Takes part where it is open when the work begins. */
+  readonly rest?: Omit<NonNullable<DecodeRequest['rest']>, 'session'> & { readonly session: Session };
 };
 
 export type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
@@ -63,7 +65,7 @@ export class Session {
     readonly model: ModelSource,
     readonly options: SessionOptions,
   ) {
-    this.bytes = 'graph' in model ? model.graph.byteLength + model.dataBytes : modelBytes(model);
+    this.bytes = sourceBytes(model);
   }
 
   /** For messages. */
@@ -123,12 +125,13 @@ export class Session {
   }
 
   /** Chooses tokens one after the other within the host: at least one. @throws RuntimeError, HostDiedError, CacheLostError */
-  async decode({ embedding, ...request }: Decoding): Promise<readonly DecodedToken[]> {
+  async decode({ embedding, rest, ...request }: Decoding): Promise<readonly DecodedToken[]> {
     await embedding?.session.open();
     const embed = embedding ? { embedding: { ...embedding, session: embedding.session.id } } : {};
     const reply = await this.holding(async () => {
       if (embedding && !embedding.session.isOpen) throw new RuntimeError(`${this.name} and ${embedding.session.name} do not fit into the memory budget together. Use a smaller variant (q4, int8) or a smaller model, or end other programs.`);
-      return this.host.request({ type: 'decode', session: this.id, ...request, ...embed });
+      const resting = rest?.session.isOpen ? { rest: { session: rest.session.id, inputs: rest.inputs } } : {};
+      return this.host.request({ type: 'decode', session: this.id, ...request, ...embed, ...resting });
     });
     if (reply.type !== 'decoded') throw new RangeError(`unexpected reply ${reply.type}`);
     return reply.tokens;
@@ -185,6 +188,13 @@ export class Session {
     await (this.opening ?? this.host.whenRoom(this, () => this.load()));
   }
 
+  /** Opens the model where no other has to be closed for it; says whether it is open. @throws RuntimeError, HostDiedError */
+  async openBeside(): Promise<boolean> {
+    if (!this.held && !this.host.fits(this.bytes)) return false;
+    await this.open();
+    return true;
+  }
+
   /** Takes the model out of the host's memory, after what was asked before; the next use opens it again. */
   evict(): void {
     // A host that dies has no model left to take out.
@@ -225,6 +235,9 @@ export class Session {
     if (!this.busy) for (const resolve of this.waiting.splice(0)) resolve();
   }
 }
+
+/** What a model needs at least: its graph and its files of weights. */
+export const sourceBytes = (model: ModelSource): number => ('graph' in model ? model.graph.byteLength + model.dataBytes : modelBytes(model));
 
 function requested(model: ModelSource): Pick<CreateRequest, 'model' | 'dataFolder'> {
   if (model instanceof Uint8Array) return { model };
