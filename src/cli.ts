@@ -13,13 +13,14 @@ import { providers } from './cli/providers.ts';
 import { repair } from './cli/repair.ts';
 import { repl } from './cli/repl.ts';
 import { run } from './cli/run.ts';
+import { vector } from './cli/vector.ts';
 import type { CommandName, ParsedArguments } from './cli/usage.ts';
 import { commandHelp, commands, generalHelp, isCommand, parseCommand, unknownCommand, UsageError } from './cli/usage.ts';
 import { CancellationSource, CancelledError } from './shared/cancellation.ts';
 
 type Command = (args: ParsedArguments, environment: Environment) => Outcome | Promise<Outcome>;
 
-const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, generate: generateText, attribute, models, providers: (_args, environment) => providers(environment) };
+const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, generate: generateText, attribute, vector, models, providers: (_args, environment) => providers(environment) };
 
 function models(args: ParsedArguments, environment: Environment): Outcome | Promise<Outcome> {
   const [action, ...positionals] = args.positionals;

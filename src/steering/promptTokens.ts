@@ -32,7 +32,7 @@ export function promptTokens({ tokenizer, folder, text, images = [], rendered = 
   const encoded = tokenizer.encode(text, !rendered);
   if (images.length === 0) return { ...encoded, images: [], imageRows: [], special: encoded.ids.flatMap((id, place) => (tokenizer.isSpecial(id) ? [place] : [])) };
   const placed = imagePrompt(encoded.ids, images, folder.tokens);
-  const rows = placed.embeddings.map(({ at }) => at);
+  const rows = placed.embeddings.flatMap(({ at, rows: data, width }) => Array.from({ length: data.length / width }, (_, row) => at + row));
   let next = 0;
   return {
     ids: placed.ids,
