@@ -53,7 +53,9 @@ export function promptFault(prompt: readonly number[], { decoder, embeddings = [
   if (embeddings.length > 0 && !decoder.takesEmbeddings) return { code: 'noVision', message: 'The model takes tokens only, no images: leave the image out, or use a vision-language model.' };
   if (prompt.length === 0) return { code: 'emptyPrompt', message: 'The prompt has no token to go on from. Give a prompt with at least one character.' };
   if (contextLength !== null && prompt.length >= contextLength) {
-    return { code: 'promptTooLong', message: `The prompt has ${prompt.length} tokens and the model holds ${contextLength}, at least one of them new. Shorten the prompt.` };
+    const rows = embeddings.reduce((sum, part) => sum + part.rows.length / part.width, 0);
+    const [share, advice] = rows > 0 ? [`, ${rows} of them for images,`, 'Give fewer images or a shorter prompt.'] : ['', 'Shorten the prompt.'];
+    return { code: 'promptTooLong', message: `The prompt has ${prompt.length} tokens${share} and the model holds ${contextLength}, at least one of them new. ${advice}` };
   }
   const unknown = vocabularySize === null ? undefined : prompt.find((id, i) => (id < 0 || id >= vocabularySize) && !covers(embeddings, i));
   if (unknown === undefined) return null;

@@ -22,9 +22,9 @@ export interface Fact {
   readonly other: () => string;
 }
 
-type FactMaker = (subject: string, random: Random, split: Split, object?: string) => Fact;
+export type FactMaker = (subject: string, random: Random, split: Split, object?: string) => Fact;
 
-interface FactForm {
+export interface FactForm {
   readonly kind: string;
   readonly draw: (random: Random, split: Split) => string;
   readonly told: readonly string[];
@@ -32,7 +32,7 @@ interface FactForm {
 }
 
 /** In the sentences, `$s` is the subject, `$v` the value, `$o` another thing that the fact is about. */
-const form = ({ kind, draw, told, restated }: FactForm, about?: (random: Random) => string): FactMaker => (subject, random, split, given) => {
+export const form = ({ kind, draw, told, restated }: FactForm, about?: (random: Random) => string): FactMaker => (subject, random, split, given) => {
   const object = given ?? about?.(random) ?? '';
   const fill = (words: string, value: string): string => words.replaceAll('$s', subject).replaceAll('$v', value).replaceAll('$o', object);
   const value = draw(random, split);
@@ -47,8 +47,8 @@ const form = ({ kind, draw, told, restated }: FactForm, about?: (random: Random)
   };
 };
 
-const picked = (words: readonly string[]) => (random: Random): string => random.pick(words);
-const number = (low: number, high: number) => (random: Random, split: Split): string => String(numberOf(random, split, low, high));
+export const picked = (words: readonly string[]) => (random: Random): string => random.pick(words);
+export const number = (low: number, high: number) => (random: Random, split: Split): string => String(numberOf(random, split, low, high));
 
 const story: readonly FactMaker[] = [
   form({ kind: 'home', draw: names.place, told: ['$s lives in $v.', '$s has a house in $v.', '$s came home to $v.'], restated: ['$s lives in $v.', 'The home of $s is $v.', '$s has a home in $v.'] }),
@@ -86,7 +86,7 @@ const dataSheet: readonly FactMaker[] = [
   form({ kind: 'heat', draw: number(40, 150), told: ['Highest temperature of the $s: $v C.', 'The $s works up to $v C.'], restated: ['The $s stands up to $v C.', 'The limit of the $s is $v C.'] }),
 ];
 
-interface DomainForm {
+export interface DomainForm {
   readonly facts: readonly FactMaker[];
   readonly subject: (random: Random, split: Split) => string;
 }
@@ -98,8 +98,10 @@ const forms: Readonly<Record<Domain, DomainForm>> = {
 };
 
 /** So many facts about two subjects; what is told of both comes with different values. */
-export function factsOf(random: Random, split: Split, domain: Domain, count: number, sharing = 0.7): readonly Fact[] {
-  const { facts, subject } = forms[domain];
+export const factsOf = (random: Random, split: Split, domain: Domain, count: number, sharing?: number): readonly Fact[] => factsIn(random, split, forms[domain], count, sharing);
+
+/** The same in a domain of one's own. */
+export function factsIn(random: Random, split: Split, { facts, subject }: DomainForm, count: number, sharing = 0.7): readonly Fact[] {
   const [first = '', second = ''] = distinct(2, () => subject(random, split));
   const made: Fact[] = [];
   for (const maker of random.shuffle(facts)) {

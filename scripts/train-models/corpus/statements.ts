@@ -30,14 +30,17 @@ export interface StatementOptions {
 }
 
 /** A pair of the split: its names and its numbers from 10 are on one side only. */
-export function contradictionPair(random: Random, domain: Domain, split: Split): ContradictionPair {
-  const facts = factsOf(random, split, domain, factCount(random));
+export const contradictionPair = (random: Random, domain: Domain, split: Split): ContradictionPair =>
+  ({ domain, ...contradictionAmong(random, factsOf(random, split, domain, factCount(random))) });
+
+/** A context of these facts, and a pair of statements about one of them. */
+export function contradictionAmong(random: Random, facts: readonly Fact[]): Omit<ContradictionPair, 'domain'> {
   const context = contextOf(facts);
   const fact = random.pick(facts);
   const { value: falseValue, exchanged } = falseValueOf(random, fact, facts, context);
   const sentence = random.pick(fact.restated);
   return {
-    domain, context, faithful: sentence(fact.value), contradicting: sentence(falseValue),
+    context, faithful: sentence(fact.value), contradicting: sentence(falseValue),
     trueValue: fact.value, falseValue, falsehood: exchanged ? 'exchanged' : 'invented',
   };
 }
@@ -60,7 +63,7 @@ export function statementsAbout(random: Random, domain: Domain, split: Split, { 
 }
 
 /** Mostly short contexts, some long ones. */
-const factCount = (random: Random): number => (random.next() < 0.75 ? random.integer(3, 5) : random.integer(6, 9));
+export const factCount = (random: Random): number => (random.next() < 0.75 ? random.integer(3, 5) : random.integer(6, 9));
 
 const contextOf = (facts: readonly Fact[]): string => facts.map(({ told, value }) => told(value)).join(' ');
 
