@@ -65,11 +65,11 @@ export function writeSite(graph: Graph, site: Site, { preserveNorm = false }: Wr
 
 /** A site with a float32 δ added, and with `value` the norms kept that it had. */
 export function writtenTo(site: Site, draft: GraphDraft, emit: Emit, delta: string, value: (() => string) | null): Change {
-  if (value === null) return { kind: 'add', delta: inTypeOf(site, emit, delta) };
+  if (value === null) return inTypeOf(site, emit, delta);
   const h = site.type === 'float32' ? value() : emit('Cast', [value()], { to: typeCode('float32') });
   const whole = rescaled(draft, emit, h, delta);
-  if (site.entry.kind === 'value' && site.bias === null) return { kind: 'replace', by: inTypeOf(site, emit, whole) };
-  return { kind: 'add', delta: inTypeOf(site, emit, emit('Sub', [whole, h])) };
+  if (site.entry.kind === 'value' && site.bias === null) return { becomes: inTypeOf(site, emit, whole) };
+  return inTypeOf(site, emit, emit('Sub', [whole, h]));
 }
 
 /** A float32 change in the type that a site has. */

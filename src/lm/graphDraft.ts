@@ -13,8 +13,8 @@ type Attributes = Readonly<Record<string, Attribute>>;
 /** Adds a node with one output in front of where a change takes effect, and gives the output. */
 export type Emit = (op: string, inputs: readonly string[], attributes?: Attributes, name?: string) => string;
 
-/** What a site becomes: with something added, or, where the site is a value of its own, another value. */
-export type Change = { readonly kind: 'add'; readonly delta: string } | { readonly kind: 'replace'; readonly by: string };
+/** What is added to a site; or, where the site is a value of its own, what it becomes. */
+export type Change = string | { readonly becomes: string };
 
 /** Computes the change of a site, from the site's present value where it needs it. */
 export type SiteChange = (emit: Emit, value: () => string) => Change;
@@ -100,7 +100,7 @@ export class GraphDraft {
     const added: GraphNode[] = [];
     const emit = this.emitTo(added);
     const found = change(emit, () => (bias === null ? before : emit('Add', [before, bias])));
-    const result = found.kind === 'add' ? emit('Add', [before, found.delta]) : found.by;
+    const result = typeof found === 'string' ? emit('Add', [before, found]) : found.becomes;
     if (producer < 0) {
       // An input of the graph keeps its name: what is read of it from now on has another.
       const changed = changedInput(value);
@@ -216,8 +216,8 @@ const changedInput = (value: string): string => `${value}/changed`;
 
 function addedBy({ name }: Site, change: SiteChange, emit: Emit, value: () => string): string {
   const found = change(emit, value);
-  if (found.kind === 'replace') throw new RangeError(`${name} is a sum inside a node: it can be added to, not replaced`);
-  return found.delta;
+  if (typeof found !== 'string') throw new RangeError(`${name} is a sum inside a node: it can be added to, not replaced`);
+  return found;
 }
 
 const replaceOutput = (node: GraphNode, from: string, to: string): GraphNode =>
