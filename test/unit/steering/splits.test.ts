@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { MeasuredItems, measureMethod } from '../../../bench/steer/protocol.ts';
+import type { MeasuredItems } from '../../../bench/steer/protocol.ts';
+import { measureMethod } from '../../../bench/steer/protocol.ts';
 import type { Outcome } from '../../../bench/steer/protocol.ts';
 import type { Method } from '../../../bench/steer/methods.ts';
 import { Random } from '../../../src/shared/random.ts';
