@@ -11,7 +11,7 @@ const nodeEntries = {
   host: 'src/runtime/host.ts',
   cli: 'src/cli.ts',
   worker: 'src/repair/worker.ts',
-  lm: 'src/lm/worker.ts',
+  lm: 'src/modelProcess.ts',
 };
 const present = Object.fromEntries(Object.entries(nodeEntries).filter(([, file]) => existsSync(file)));
 const pages = existsSync('webview')

@@ -8,10 +8,11 @@ const layers = {
   runtime: ['shared'],
   numeric: ['rasp', 'onnx', 'runtime', 'shared'],
   lm: ['onnx', 'runtime', 'shared'],
+  steering: ['lm', 'onnx', 'runtime', 'shared'],
   repair: ['numeric', 'rasp', 'onnx', 'runtime', 'shared'],
   probes: ['lm', 'onnx', 'runtime', 'shared'],
-  editor: ['probes', 'repair', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
-  cli: ['probes', 'repair', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
+  editor: ['probes', 'repair', 'steering', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
+  cli: ['probes', 'repair', 'steering', 'lm', 'numeric', 'rasp', 'onnx', 'runtime', 'shared'],
 };
 const folders = Object.keys(layers);
 
@@ -64,7 +65,7 @@ export default tseslint.config(
   },
   ...layerRules,
   {
-    files: ['src/cli.ts'],
+    files: ['src/cli.ts', 'src/modelProcess.ts'],
     rules: { 'no-restricted-imports': ['error', { paths: [nativeModules, vscodeModule], patterns: ['**/editor/**'] }] },
   },
   {

@@ -5,7 +5,7 @@ export interface Server {
   readonly port: number;
   stop(): void;
   /** Writes the user's settings anew, with these added. */
-  setSettings(more: Record<string, unknown>): void;
+  setSettings(more: Readonly<Record<string, unknown>>): void;
   url(folder: string): string;
 }
 export function installCodeServer(): void;
@@ -13,8 +13,8 @@ export function installVsix(vsix: string, extensionsDir: string): void;
 export function serve(options: {
   dataDir: string;
   extensionsDir: string;
-  env?: Record<string, string>;
-  extraSettings?: Record<string, unknown>;
+  env?: Readonly<Record<string, string>>;
+  extraSettings?: Readonly<Record<string, unknown>>;
   trust?: boolean;
 }): Promise<Server>;
 export function openBrowser(): Promise<Browser>;

@@ -67,6 +67,9 @@ const settings = {
   'chat.commandCenter.enabled': false,
   'git.enabled': false,
   'workbench.reduceMotion': 'on',
+  'editor.cursorBlinking': 'solid',
+  'files.exclude': { '**/.vscode': true },
+  'terminal.integrated.gpuAcceleration': 'off',
   'workbench.secondarySideBar.defaultVisibility': 'hidden',
 };
 

@@ -1,5 +1,6 @@
 // The composition root: builds the services and registers the features.
 import type * as vscode from 'vscode';
+import { AttributionFeature } from './editor/attribution/attributionFeature.ts';
 import { Checks } from './editor/diagnostics.ts';
 import { DrawPanel } from './editor/drawPanel.ts';
 import { registerRunExamples } from './editor/exampleCommand.ts';
@@ -19,6 +20,7 @@ import { registerRepl } from './editor/repl.ts';
 import { RunsPanel } from './editor/runsPanel.ts';
 import { registerSamples } from './editor/samplesCommand.ts';
 import { createServices } from './editor/services.ts';
+import { SteeringView } from './editor/steering/steeringView.ts';
 import { TransformerPanel } from './editor/transformerPanel.ts';
 
 /** What the extension gives to those that activate it: the parts that its own tests look at. */
@@ -34,6 +36,8 @@ export interface GradLens {
   readonly downloads: ModelDownloads;
   readonly modelPage: ModelPanel;
   readonly modelStatus: ModelStatus;
+  readonly steering: SteeringView;
+  readonly attributions: AttributionFeature;
 }
 
 export function activate(context: vscode.ExtensionContext): GradLens {
@@ -49,8 +53,10 @@ export function activate(context: vscode.ExtensionContext): GradLens {
   const downloads = new ModelDownloads(services, models);
   const modelPage = new ModelPanel(services, models);
   const modelStatus = new ModelStatus(models);
+  const steering = new SteeringView(services, models);
+  const attributions = new AttributionFeature(services, models);
   context.subscriptions.push(checks, repairs, drawings, runs, tests, transformers);
-  context.subscriptions.push(models, completions, downloads, modelPage, modelStatus);
+  context.subscriptions.push(models, completions, downloads, modelPage, modelStatus, steering, attributions);
   context.subscriptions.push(
     registerLanguage(services),
     registerLenses(checks),
@@ -61,5 +67,5 @@ export function activate(context: vscode.ExtensionContext): GradLens {
     registerModelPicker(models),
     registerSamples(services),
   );
-  return { checks, repairs, tests, drawings, runs, transformers, models, completions, downloads, modelPage, modelStatus };
+  return { checks, repairs, tests, drawings, runs, transformers, models, completions, downloads, modelPage, modelStatus, steering, attributions };
 }

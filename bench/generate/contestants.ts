@@ -5,7 +5,7 @@ import type { TimedModel } from './llama.ts';
 import type { TorchDecoder } from './torch.ts';
 import { generate } from '../../src/lm/generate.ts';
 import { writeInputs, writeSite } from '../../src/lm/edits.ts';
-import type { Feeds } from '../../src/lm/session.ts';
+import type { DecoderModel, Feeds } from '../../src/lm/session.ts';
 import { openDecoder } from '../../src/lm/session.ts';
 import type { Site } from '../../src/lm/sites.ts';
 import { findSites } from '../../src/lm/sites.ts';
@@ -13,7 +13,8 @@ import { TextDecoding } from '../../src/lm/textDecoding.ts';
 import type { Tokenizer } from '../../src/lm/tokenizer.ts';
 import type { StreamSource } from '../../src/lm/tokenStream.ts';
 import { TokenStream } from '../../src/lm/tokenStream.ts';
-import { steeringInputs, writableSites } from '../../src/lm/writableSites.ts';
+import { steerableModel } from '../../src/lm/steerableModel.ts';
+import { steeringInputs } from '../../src/lm/writableSites.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
 import type { Graph } from '../../src/onnx/graph.ts';
 import type { ModelHost } from '../../src/runtime/client.ts';
@@ -63,7 +64,9 @@ export const BARE = 'onnxruntime alone';
 export const OURS = 'GradLens';
 export const MESSAGES = 'GradLens, a message for each token';
 export const WRITABLE = 'GradLens, all sites writable at strength 0';
-export const RESIDUAL = 'GradLens, one site a layer writable at strength 0';
+export const STEERED_ALL = 'GradLens, all sites steered';
+export const STEERED_LAYERS = 'GradLens, one site a layer steered';
+export const STEERED_ONE = 'GradLens, one site steered';
 export const SEPARATE = 'GradLens, all sites writable by inputs of their own, at strength 0';
 
 /** A loop of one process that only runs the session, takes the likeliest token and feeds the cache back. */
@@ -111,9 +114,13 @@ export interface Side {
   readonly text: Text;
 }
 
-async function source({ host, model: { file }, threads }: Side, edit?: Graph, feeds?: Feeds): Promise<StreamSource> {
-  const source = edit ? { graph: encodeGraph(edit), dataFolder: file.dataFolder, dataBytes: file.dataBytes } : { path: file.path };
-  const opened = await openDecoder(host, { graph: edit ?? file.graph, source, options: { threads } });
+const decoderOf = ({ file }: TimedModel, edit?: Graph): DecoderModel => ({
+  graph: edit ?? file.graph,
+  source: edit ? { graph: encodeGraph(edit), dataFolder: file.dataFolder, dataBytes: file.dataBytes } : { path: file.path },
+});
+
+async function source({ host, threads }: Side, model: DecoderModel, feeds?: Feeds): Promise<StreamSource> {
+  const opened = await openDecoder(host, { ...model, options: { threads } });
   if (!opened.ok) throw new Error(opened.fault.message);
   return { decoder: opened.decoder, ...(feeds ? { feeds: () => feeds } : {}) };
 }
@@ -129,11 +136,11 @@ function generation(name: string, side: Side, from: StreamSource): Contestant {
   return { name, pids: () => [process.pid, side.host.pid], run };
 }
 
-export const ours = async (side: Side): Promise<Contestant> => generation(OURS, side, await source(side));
+export const ours = async (side: Side): Promise<Contestant> => generation(OURS, side, await source(side, decoderOf(side.model)));
 
 /** As generation was before the host decoded by itself, and as two streams side by side still go. */
 export async function messages(side: Side): Promise<Contestant> {
-  const from = await source(side);
+  const from = await source(side, decoderOf(side.model));
   const run = async (prompt: readonly number[], tokens: number): Promise<DecodedRun> => {
     const started = performance.now();
     const stream = new TokenStream(from, true);
@@ -147,7 +154,7 @@ export async function messages(side: Side): Promise<Contestant> {
   return { name: MESSAGES, pids: () => [process.pid, side.host.pid], run };
 }
 
-const float32 = (...dims: readonly number[]): HostTensor => ({ type: 'float32', dims, data: new Float32Array(dims.reduce((size, dim) => size * dim, 1)) });
+const filled = (value: number, ...dims: readonly number[]): HostTensor => ({ type: 'float32', dims, data: new Float32Array(dims.reduce((size, dim) => size * dim, 1)).fill(value) });
 
 function sitesOf({ file }: TimedModel): readonly Site[] {
   const found = findSites(file.graph);
@@ -155,11 +162,24 @@ function sitesOf({ file }: TimedModel): readonly Site[] {
   return found.sites;
 }
 
-export async function writable(side: Side, name: typeof WRITABLE | typeof RESIDUAL): Promise<Contestant> {
-  const sites = sitesOf(side.model).filter(({ kind }) => name === WRITABLE || kind === 'resid_post');
-  const { graph, width } = writableSites(side.model.file.graph, sites);
-  const feeds = { [steeringInputs.strength]: float32(1), [steeringInputs.vectors]: float32(1, width), [steeringInputs.mask]: float32(1, 1, 1) };
-  return generation(name, side, await source(side, graph, feeds));
+/** What steers changes no token: it is far below the precision of what it is added to. */
+const NEXT_TO_NOTHING = 1e-25;
+
+type Steerable = typeof WRITABLE | typeof STEERED_ALL | typeof STEERED_LAYERS | typeof STEERED_ONE;
+
+const chosen: Readonly<Record<Steerable, (site: Site, sites: readonly Site[]) => boolean>> = {
+  [WRITABLE]: () => true,
+  [STEERED_ALL]: () => true,
+  [STEERED_LAYERS]: ({ kind }) => kind === 'resid_post',
+  [STEERED_ONE]: ({ name }, sites) => name === `layers.${Math.floor(sites.filter(({ kind }) => kind === 'resid_post').length / 2)}.resid_post`,
+};
+
+export async function steerable(side: Side, name: Steerable): Promise<Contestant> {
+  const sites = sitesOf(side.model).filter((site, _, all) => chosen[name](site, all));
+  const { model, width } = steerableModel((edit) => decoderOf(side.model, edit), sites);
+  const strength = filled(name === WRITABLE ? 0 : 1, 1);
+  const feeds = { [steeringInputs.strength]: strength, [steeringInputs.vectors]: filled(NEXT_TO_NOTHING, 1, width), [steeringInputs.mask]: filled(1, 1, 1, 1) };
+  return generation(name, side, await source(side, model, feeds));
 }
 
 export async function separate(side: Side): Promise<Contestant> {
@@ -169,9 +189,9 @@ export async function separate(side: Side): Promise<Contestant> {
   for (const site of places) {
     const { strength, vectors, mask } = writeInputs(site);
     graph = writeSite(graph, site);
-    Object.assign(feeds, { [strength]: float32(1), [vectors]: float32(1, Number(site.shape.at(-1))), [mask]: float32(1, 1, 1) });
+    Object.assign(feeds, { [strength]: filled(0, 1), [vectors]: filled(0, 1, Number(site.shape.at(-1))), [mask]: filled(0, 1, 1, 1) });
   }
-  return generation(SEPARATE, side, await source(side, graph, feeds));
+  return generation(SEPARATE, side, await source(side, decoderOf(side.model, graph), feeds));
 }
 
 export const theirs = (torch: TorchDecoder): Contestant => ({ name: `torch ${torch.version}`, pids: () => [torch.pid], run: (prompt, tokens) => torch.decode(prompt, tokens) });

@@ -4,6 +4,10 @@ import type { Graph } from '../../src/onnx/graph.ts';
 import type { CacheNames, LlamaConfig, WeightShape } from './llama.ts';
 import { causalBias, cutWeights, EMBEDDING, float, headSize, int64, integer, LlamaNodes, parameterCount, rotation, sizeAlong, sizeOf, weightShapes } from './llama.ts';
 
+/** Types as ONNX numbers them. */
+const FLOAT = 1;
+const DOUBLE = 11;
+
 /** The input that holds the weights that are trained, [parameters]. */
 export const FLAT = 'theta';
 
@@ -36,10 +40,14 @@ function ownDocument(b: GraphBuilder, config: LlamaConfig): { rotation: ReturnTy
   return { rotation: rotation(b, config, positions), bias: causalBias(b, seen, { sequence: length, total: length }) };
 }
 
-/** Makes the output `loss` []: Σ mask · losses / Σ mask. */
+/**
+ * Makes the output `loss` []: Σ mask · losses / Σ mask. The weights are summed in float64, where no sum of them is
+ * rounded: in float32 the runtime's order of summing, and with it the last bit, hangs on where the fed tensor lies in memory.
+ */
 export function meanLoss(b: GraphBuilder, losses: string, mask: string): void {
   const sum = (value: string): string => b.node('ReduceSum', [value], { keepdims: 0 });
-  b.node('Div', [sum(b.node('Mul', [losses, mask])), b.node('Max', [sum(mask), float(b, 1)])], {}, 'loss');
+  const weight = b.node('Cast', [sum(b.node('Cast', [mask], { to: DOUBLE }))], { to: FLOAT });
+  b.node('Div', [sum(b.node('Mul', [losses, mask])), b.node('Max', [weight, float(b, 1)])], {}, 'loss');
   b.output('loss', 'float32', []);
 }
 

@@ -10,6 +10,8 @@ export interface PageContent<Message> {
   readonly title: string;
   /** By default beside the editor, which then keeps the focus. */
   readonly column?: vscode.ViewColumn;
+  /** The page makes pictures out of its own data. */
+  readonly images?: boolean;
   readonly isMessage: (message: unknown) => message is Message;
   readonly onMessage: (message: Message) => unknown;
   /** The page is visible again, and has forgotten everything. */
@@ -43,7 +45,7 @@ export class PagePanel<Message> implements vscode.Disposable {
     const place = content.column ?? { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
     const panel = vscode.window.createWebviewPanel(content.viewType, content.title, place, pageOptions(extensionUri));
     panel.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'icon.svg');
-    panel.webview.html = pageHtml(panel.webview, extensionUri, content.page, content.title);
+    panel.webview.html = pageHtml(panel.webview, extensionUri, content);
     panel.webview.onDidReceiveMessage((message: unknown) => {
       if (content.isMessage(message)) content.onMessage(message);
     });

@@ -4,6 +4,7 @@ import type { LanguageModel } from './languageModel.ts';
 import type { OpenModels } from './openModels.ts';
 import { fittingPrompt } from './prompt.ts';
 import { LanguageModelError } from './session.ts';
+import { imagePrompt } from './visionEncoder.ts';
 import type { CompletionEvent, CompletionRequest, CompletionResult } from './workerCalls.ts';
 import { HostDiedError, RuntimeError } from '../runtime/client.ts';
 import type { CallContext } from '../runtime/calls.ts';
@@ -13,7 +14,7 @@ import { Random } from '../shared/random.ts';
 export async function complete(models: OpenModels, request: CompletionRequest, context: CallContext<CompletionEvent>): Promise<CompletionResult> {
   const { tell } = context;
   try {
-    const opened = await models.model(request.model, request, { onOpening: () => tell({ type: 'opening' }), onHost: (pid) => tell({ type: 'host', pid }) });
+    const opened = await models.model(request.model, request, { onOpening: () => tell({ type: 'opening' }), onHost: (pid) => tell({ type: 'host', pid }), onProvider: (chosen) => tell({ type: 'provider', ...chosen }) });
     return opened.ok ? await continued(opened.model, request, context) : { ok: false, message: opened.problem.message };
   } catch (error) {
     if (error instanceof LanguageModelError || error instanceof HostDiedError) return { ok: false, message: error.message };
@@ -27,7 +28,9 @@ async function continued({ folder, tokenizer, decoder }: LanguageModel, request:
   const asMessage = request.asMessage && tokenizer.renderChat([{ role: 'user', content: text }]).ok;
   const prompt = fittingPrompt(tokenizer, text, { asMessage, context: folder.sizes.context, wanted: maxTokens });
   if (!prompt.ok) return { ok: false, message: prompt.fault.message };
-  const { ids, left } = prompt.value;
+  const { left } = prompt.value;
+  // There are no images here: a token that stands for one is refused.
+  const { ids } = imagePrompt(prompt.value.ids, [], folder.tokens);
   tell({ type: 'prompt', tokens: ids.length, left, asMessage });
   const started = performance.now();
   const batches = new TextBatches(tell);

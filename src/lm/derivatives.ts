@@ -12,6 +12,8 @@ import { integers, needsRightPadding, promptFeeds } from './interface.ts';
 import type { MemoryEstimate, RunSizes } from './memoryEstimate.ts';
 import { estimateMemory, measuredSizes } from './memoryEstimate.ts';
 import { siteGradientName } from './siteGradients.ts';
+import type { EmbeddingRows } from './session.ts';
+import { asFloats, covers } from './session.ts';
 import type { Site } from './sites.ts';
 import { findSites } from './sites.ts';
 import type { TargetKind } from './target.ts';
@@ -26,6 +28,7 @@ import { OpsetError } from '../onnx/upgrade.ts';
 import type { ModelHost, Session } from '../runtime/client.ts';
 import { survivingDeaths } from '../runtime/client.ts';
 import type { HostTensor, SessionOptions } from '../runtime/protocol.ts';
+import { floatToHalf } from '../shared/float16.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { neverCancelled, throwIfCancelled } from '../shared/cancellation.ts';
 
@@ -49,6 +52,14 @@ export interface DerivativeRows extends TokenRows {
   /** float32 [batch, sequence, hidden], as `embed` gives them, in place of the embeddings of the ids. */
   readonly embeddings?: Float32Array | undefined;
   readonly outcomes: readonly Outcome[];
+}
+
+export interface DifferentiateOptions {
+  readonly token?: CancellationToken;
+  /** Is what the sites held wanted as well? */
+  readonly activations?: boolean;
+  /** Names of the sites that are wanted, of those that were opened; default: all. */
+  readonly only?: readonly string[];
 }
 
 export interface DerivativeResult {
@@ -135,20 +146,37 @@ export class Derivatives {
     return this.parts.sites;
   }
 
-  /** What tokens are embedded as, float32 [batch, sequence, hidden]: the value of the site `embed`. */
-  async embed(rows: TokenRows, token?: CancellationToken): Promise<Float32Array> {
-    const { folder, host, embed, session } = this.parts;
+  /**
+   * What tokens are embedded as, float32 [batch, sequence, hidden]: the value of the site `embed`.
+   * @param rows with the rows of images, for a model that takes embeddings, in place of their tokens'
+   */
+  async embed(rows: TokenRows & { readonly images?: readonly EmbeddingRows[] }, token?: CancellationToken): Promise<Float32Array> {
+    const { folder, embed } = this.parts;
     const feeds: Record<string, HostTensor> = promptFeeds(folder.io, rows.ids, rows.mask);
     if (folder.io.embeds) {
-      if (!folder.vision) throw new RangeError('the model takes embeddings, and what makes them of tokens does not lie beside it');
-      const words = await host.createSession({ path: folder.vision.embedTokens }, session);
-      const { [words.outputNames[0] ?? '']: vectors } = await survivingDeaths(() => words.run({ [words.inputNames[0] ?? 'input_ids']: integers('int64', [rows.ids.length, rows.ids[0]?.length ?? 0], rows.ids.flat()) }, { ...(token ? { token } : {}) }));
-      await words.release();
-      if (!vectors || embed.value === folder.io.embeds.name) return vectors?.data as Float32Array;
-      feeds[folder.io.embeds.name] = vectors;
-    }
+      const given = await this.given(rows, folder.io.embeds.type, token);
+      if (embed.value === folder.io.embeds.name) return asFloats(given);
+      feeds[folder.io.embeds.name] = given;
+    } else if ((rows.images ?? []).length > 0) throw new RangeError('the model takes tokens only: there is no place for an image');
     this.embedding ??= embeddingGraph(folder.file.graph, embed);
     return (await this.run(this.embedding, feeds, [readName(embed)], token))[readName(embed)]?.data as Float32Array;
+  }
+
+  /** What a model that takes embeddings is given for tokens and images. */
+  private async given({ ids, images = [] }: TokenRows & { readonly images?: readonly EmbeddingRows[] }, type: HostTensor['type'], token: CancellationToken | undefined): Promise<HostTensor> {
+    const { folder, host, session } = this.parts;
+    if (!folder.vision) throw new RangeError('the model takes embeddings, and what makes them of tokens does not lie beside it');
+    const words = await host.createSession({ path: folder.vision.embedTokens }, session);
+    const length = ids[0]?.length ?? 0;
+    // An image's token need not be one that the embedding knows.
+    const known = ids.flatMap((row, b) => row.map((id, i) => (covers(images, i, b) ? 0 : id)));
+    const [slot, name] = [words.inputs[0], words.outputNames[0] ?? ''];
+    const { [name]: vectors } = await survivingDeaths(() => words.run({ [slot?.name ?? 'input_ids']: integers(slot?.type ?? 'int64', [ids.length, length], known) }, { outputs: [name], ...(token ? { token } : {}) }));
+    await words.release();
+    if (!vectors) throw new RangeError('the embedding gave nothing');
+    const data = Float32Array.from(asFloats(vectors));
+    for (const { at, rows, width, batch = 0 } of images) data.set(rows, (batch * length + at) * width);
+    return { type, dims: vectors.dims, data: type === 'float16' ? Uint16Array.from(data, floatToHalf) : data };
   }
 
   /** The target's values without its gradients, in less than half of the time. @throws RuntimeError, HostDiedError, CancelledError */
@@ -160,11 +188,10 @@ export class Derivatives {
 
   /**
    * The target's values and its gradients by the sites. Survives the death of the host; cancelling takes effect at once.
-   * @param activations whether what the sites held is wanted as well
    * @throws RuntimeError, HostDiedError, CancelledError
    */
-  async differentiate(rows: DerivativeRows, { token, activations = false }: { readonly token?: CancellationToken; readonly activations?: boolean } = {}): Promise<DerivativeResult> {
-    const { sites } = this.parts;
+  async differentiate(rows: DerivativeRows, { token, activations = false, only }: DifferentiateOptions = {}): Promise<DerivativeResult> {
+    const sites = this.parts.sites.filter(({ name }) => only?.includes(name) ?? true);
     const wanted = [targetValues.sum, targetValues.each, ...sites.map(siteGradientName), ...(activations ? sites.map(readName) : [])];
     const results = await this.run(this.graph, await this.feedsOf(rows, token), wanted, token);
     const bySite = (nameOf: (site: Site) => string): ReadonlyMap<string, HostTensor> => new Map(sites.flatMap((site) => {

@@ -1,10 +1,13 @@
 // A decoder in the model host: passes over tokens or embeddings, with its cache kept beside it.
 import type { CacheSizes, ModelInterface, TokenPass } from './interface.ts';
 import { cacheCarry, emptyCache, integers, needsRightPadding, passFeeds, readInterface, stepInputs } from './interface.ts';
+import type { RestingModel } from './resting.ts';
+import { Resting } from './resting.ts';
 import { runnableModel } from './runnableModel.ts';
 import type { Graph } from '../onnx/graph.ts';
-import type { Decoding, ModelHost, ModelSource, Session } from '../runtime/client.ts';
-import type { CacheUse, DecodedToken, HostTensor, SessionOptions } from '../runtime/protocol.ts';
+import type { Decoding, Lane, ModelHost, ModelSource, Pairing, Session } from '../runtime/client.ts';
+import type { CacheUse, DecodedToken, HostTensor, PairedToken, SessionOptions } from '../runtime/protocol.ts';
+import { isAtRest, without } from '../runtime/rest.ts';
 import { floatToHalf, halfToFloat } from '../shared/float16.ts';
 
 export type Feeds = Readonly<Record<string, HostTensor>>;
@@ -58,8 +61,11 @@ export interface PassResult {
   readonly reads: Readonly<Record<string, FloatTensor>>;
 }
 
+/** A text to be continued within the host: see `DecodeLane`. */
+export type DecodeText = Omit<Lane, 'inputs' | 'embedding' | 'rest' | 'cache'> & { readonly cache: Omit<CacheUse, 'carry'> & { readonly from: number; readonly to: number } };
+
 /** A step of decoding within the host: see `DecodeRequest`. */
-export type DecodeStep = Omit<Decoding, 'inputs' | 'embedding' | 'cache'> & { readonly cache: Omit<CacheUse, 'carry'> & { readonly from: number; readonly to: number } };
+export type DecodeStep = DecodeText & Pick<Decoding, 'sampling' | 'endIds' | 'steps' | 'millis'>;
 
 export interface DecoderModel {
   readonly graph: Graph;
@@ -69,19 +75,21 @@ export interface DecoderModel {
   readonly sizes?: CacheSizes;
   /** `embed_tokens` of models that take `inputs_embeds`. */
   readonly embedding?: ModelSource | undefined;
+  readonly rest?: RestingModel | undefined;
   readonly options?: Partial<SessionOptions>;
 }
 
 /** Opens a decoder. @throws RuntimeError where the runtime refuses the file. */
-export async function openDecoder(host: ModelHost, { graph, source, sizes, embedding, options = {} }: DecoderModel): Promise<OpenedDecoder> {
+export async function openDecoder(host: ModelHost, { graph, source, sizes, embedding, rest, options = {} }: DecoderModel): Promise<OpenedDecoder> {
   const read = readInterface(graph, sizes);
   if (!read.ok) return { ok: false, fault: { code: 'noDecoder', message: `The model is no decoder: ${read.message}. Give a model exported for text generation.` } };
   if (!read.io.ids && !embedding) return { ok: false, fault: { code: 'noEmbedding', message: NO_EMBEDDING } };
   // The cache never has to leave the device.
-  const session = await host.createSession(runnableModel(source), { ...options, onDevice: read.io.cache.map(({ output }) => output) });
+  const onDevice = { ...options, onDevice: read.io.cache.map(({ output }) => output) };
+  const session = await host.createSession(runnableModel(source), onDevice);
   try {
     const embed = embedding && !read.io.ids ? await host.createSession(embedding, options) : null;
-    return { ok: true, decoder: new Decoder(host, session, embed, read.io, graph) };
+    return { ok: true, decoder: new Decoder(host, session, embed, read.io, graph, rest ? new Resting(host, rest, onDevice) : null) };
   } catch (error) {
     await session.release();
     throw error;
@@ -100,6 +108,7 @@ export class Decoder {
     private readonly embed: Session | null,
     readonly io: ModelInterface,
     private readonly graph: Graph,
+    private readonly resting: Resting | null = null,
   ) {
     this.carry = cacheCarry(io);
   }
@@ -138,7 +147,10 @@ export class Decoder {
     const wanted = ['logits', ...reads];
     const feeds = await this.feedsOf(pass);
     const cache = pass.cache && this.hasCache ? { cache: this.cacheUse(pass.cache) } : {};
-    const results = await this.session.run(feeds, { outputs: wanted, slices: Object.fromEntries(wanted.map((name) => [name, positions])), ...cache });
+    const rest = await this.resting?.for(feeds);
+    const session = rest && wanted.every((name) => rest.outputNames.includes(name)) ? rest : this.session;
+    const used = session === this.session ? feeds : without(feeds, this.resting?.inputs ?? []);
+    const results = await session.run(used, { outputs: wanted, slices: Object.fromEntries(wanted.map((name) => [name, positions])), ...cache });
     const floats = (name: string): FloatTensor => {
       const tensor = results[name];
       if (!tensor) throw new RangeError(`the run gave no ${name}`);
@@ -153,10 +165,32 @@ export class Decoder {
 
   /** Goes on from a cache, token by token within the host. @throws RuntimeError, HostDiedError, CacheLostError */
   async decode(step: DecodeStep): Promise<readonly DecodedToken[]> {
+    return this.session.decode({ ...step, ...(await this.lane(step)) });
+  }
+
+  /**
+   * Goes on from a cache beside another decoder, which goes on from its own; null where they cannot be open together.
+   * @throws RuntimeError, HostDiedError, CacheLostError
+   */
+  async decodeBeside(own: DecodeText, other: Decoder, others: DecodeText, pairing: Pairing): Promise<readonly PairedToken[] | null> {
+    if (other.host !== this.host) return null;
+    const [lane, beside] = [await this.lane(own, pairing.reads), await other.lane(others, pairing.reads)];
+    return this.session.decodeBeside(lane, other.session, beside, pairing);
+  }
+
+  private async lane(text: DecodeText, reads: readonly string[] = []): Promise<Lane> {
     const inputs = stepInputs(this.io);
-    this.refuseMissing([...inputs.map(({ name }) => name), ...Object.keys(this.carry), ...Object.keys(step.feeds[0] ?? {}), ...(this.io.embeds && this.embed ? [this.io.embeds.name] : [])]);
+    this.refuseMissing([...inputs.map(({ name }) => name), ...Object.keys(this.carry), ...Object.keys(text.feeds[0] ?? {}), ...(this.io.embeds && this.embed ? [this.io.embeds.name] : [])]);
     const embedding = this.embed && this.io.embeds ? { embedding: { session: this.embed, ...embeddingNames(this.embed), into: this.io.embeds.name } } : {};
-    return this.session.decode({ ...step, inputs, ...embedding, cache: { ...step.cache, carry: this.carry } });
+    const rest = await this.restFor(text.feeds, reads);
+    return { ...text, inputs, ...embedding, ...rest, cache: { ...text.cache, carry: this.carry } };
+  }
+
+  private async restFor(steps: readonly Feeds[], reads: readonly string[]): Promise<Pick<Lane, 'rest'>> {
+    const { resting } = this;
+    const atRest = resting ? steps.find((feeds) => isAtRest(feeds, resting.inputs)) : undefined;
+    const session = atRest ? await resting?.for(atRest) : null;
+    return session && reads.every((name) => session.outputNames.includes(name)) ? { rest: { session, inputs: resting?.inputs ?? [] } } : {};
   }
 
   private async feedsOf(pass: DecoderPass): Promise<Feeds> {
@@ -191,6 +225,7 @@ export class Decoder {
 
   async release(): Promise<void> {
     await this.embed?.release();
+    await this.resting?.release();
     await this.session.release();
   }
 }

@@ -1,7 +1,8 @@
 // Text from tokens as they come: what may still change is held back.
 
 const CONTEXT = 8;
-const WINDOW = 64;
+/** Tokens that are decoded again with each new one, at most. */
+const WINDOW = 24;
 /** What a decoder gives for bytes that are no character, or not yet one. */
 const incomplete = /\uFFFD+$/;
 

@@ -147,6 +147,11 @@ export class Tokenizer {
     return new TextDecoding((ids) => this.decode(ids), context);
   }
 
+  /** Is the token one of those that frame texts (beginning, padding, turns of a chat), and no part of what they say? */
+  isSpecial(id: number): boolean {
+    return this.prefix.includes(id) || this.suffix.includes(id) || this.file.added_tokens.some((token) => token.id === id && token.special);
+  }
+
   idOf(token: string): number | null {
     return this.library.token_to_id(token) ?? null;
   }

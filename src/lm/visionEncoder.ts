@@ -59,22 +59,33 @@ export interface ImagePrompt {
   readonly embeddings: readonly EmbeddingRows[];
 }
 
+/** Tokens of a model that frame images and texts; null where it has none. */
+export interface ImageTokens {
+  readonly image: number | null;
+  readonly bos: number | null;
+}
+
 /**
  * Puts images into a prompt: each token of an image becomes as many as the image has rows. A prompt without such tokens
  * gets them at its beginning, behind the token that begins a text; one that has them for every row already keeps them.
- * @throws LanguageModelError where images and tokens differ in number
+ * @throws LanguageModelError where images and tokens differ in number, or where it is not known how images are marked
  */
-export function imagePrompt(ids: readonly number[], images: readonly ImageFeatures[], tokens: { readonly image: number | null; readonly bos: number | null }): ImagePrompt {
-  const { image } = tokens;
+export function imagePrompt(ids: readonly number[], images: readonly ImageFeatures[], { image, bos }: ImageTokens): ImagePrompt {
+  if (image === null && images.length === 0) return { ids, embeddings: [] };
   if (image === null) throw new LanguageModelError({ code: 'noVision', message: 'config.json names no image token (image_token_index), so it is not known where images belong in the text.' });
   const sizes = images.map(({ rows, width }) => rows.length / width);
   const given = ids.filter((id) => id === image).length;
-  const total = sizes.reduce((sum, size) => sum + size, 0);
-  const marks = images.map(() => image);
-  const start = tokens.bos !== null && ids[0] === tokens.bos ? 1 : 0;
-  const marked = given === 0 ? [...ids.slice(0, start), ...marks, ...ids.slice(start)] : ids;
-  if (given !== 0 && given !== images.length && given !== total) throw new LanguageModelError({ code: 'badImage', message: `The prompt has ${given} image tokens, and ${images.length === 1 ? 'one image is' : `${images.length} images are`} given. Give as many images as the prompt has image tokens.` });
-  return placed(given > 0 && given === total ? marked : expanded(marked, image, sizes), image, images);
+  if (given > 0 && given === sizes.reduce((sum, size) => sum + size, 0)) return placed(ids, image, images);
+  if (given !== 0 && given !== images.length) throw new LanguageModelError({ code: 'badImage', message: countMessage(given, images.length) });
+  const start = bos !== null && ids[0] === bos ? 1 : 0;
+  const marked = given === 0 ? [...ids.slice(0, start), ...images.map(() => image), ...ids.slice(start)] : ids;
+  return placed(expanded(marked, image, sizes), image, images);
+}
+
+function countMessage(tokens: number, images: number): string {
+  const found = `The prompt has ${tokens === 1 ? 'a token for an image' : `tokens for ${tokens} images`}`;
+  if (images === 0) return `${found}, and no image is given. Give ${tokens === 1 ? 'the image' : 'the images'} too, or leave ${tokens === 1 ? 'the token' : 'the tokens'} out of the prompt.`;
+  return `${found}, and ${images === 1 ? 'one image is' : `${images} images are`} given. Give as many images as the prompt has tokens for them, or leave the tokens out: then images come first.`;
 }
 
 function expanded(ids: readonly number[], image: number, sizes: readonly number[]): readonly number[] {
@@ -85,6 +96,11 @@ function expanded(ids: readonly number[], image: number, sizes: readonly number[
 function placed(ids: readonly number[], image: number, images: readonly ImageFeatures[]): ImagePrompt {
   const places = ids.flatMap((id, at) => (id === image ? [at] : []));
   let next = 0;
-  const embeddings = images.flatMap(({ rows, width }) => Array.from({ length: rows.length / width }, (_, row): EmbeddingRows => ({ at: places[next++] ?? 0, rows: rows.subarray(row * width, (row + 1) * width), width })));
-  return { ids, embeddings };
+  return { ids, embeddings: images.flatMap((one) => runsOf(one, places.slice(next, (next += one.rows.length / one.width)))) };
+}
+
+/** Rows that stand side by side, as one. */
+function runsOf({ rows, width }: ImageFeatures, places: readonly number[]): readonly EmbeddingRows[] {
+  const starts = places.flatMap((at, row) => (row === 0 || at !== (places[row - 1] ?? 0) + 1 ? [row] : []));
+  return starts.map((row, i) => ({ at: places[row] ?? 0, rows: rows.subarray(row * width, (starts[i + 1] ?? places.length) * width), width }));
 }

@@ -1,7 +1,8 @@
-// Many sites made writable at once, at the cost of one more node each.
+// Many sites made writable at once, at the cost of one more node a place.
 import type { WriteOptions } from './edits.ts';
 import { inTypeOf, rescaled } from './edits.ts';
 import { GraphDraft } from './graphDraft.ts';
+import { onePlace } from './places.ts';
 import type { Site } from './sites.ts';
 import type { Graph, GraphNode } from '../onnx/graph.ts';
 
@@ -23,7 +24,7 @@ export interface SitePart {
 
 export interface WritableSites {
   readonly graph: Graph;
-  /** By site; two names of one place have the same part. */
+  /** By site. Sites where a write does the same have one part: two names of one place, a branch and the sum that it goes into. */
   readonly layout: ReadonlyMap<string, SitePart>;
   /** Of a steering vector: all parts together. */
   readonly width: number;
@@ -34,17 +35,18 @@ const SPLIT = 16;
 
 /**
  * The graph with h ← h + Σₖ maskₖ · strengthₖ · vectorₖ at all these sites, as `writeSite` makes one writable, from
- * inputs that they share (`steeringInputs`). A steering vector of many layers is one product here, and each site costs
- * one sum. Where strengths or masks are 0, what follows is computed from the same bits as without.
+ * inputs that they share (`steeringInputs`). A steering vector of many layers is one product here, and each place costs
+ * one sum. A write to a branch is made at the sum that the branch goes into, where that is written to as well: h + (a + δ)
+ * is (h + a) + δ; the branch itself, if read, is then without it. Norms are preserved site by site, so there nothing is
+ * put together. Where strengths or masks are 0, what follows is computed from the same bits as without.
  * @throws RangeError where a site's width is not known
  */
 export function writableSites(graph: Graph, sites: readonly Site[], { preserveNorm = false }: WriteOptions = {}): WritableSites {
-  const places = new Map<string, readonly Site[]>();
-  for (const site of sites) places.set(placeOf(site), [...(places.get(placeOf(site)) ?? []), site]);
+  const places = onePlace(graph, sites, !preserveNorm);
   const layout = new Map<string, SitePart>();
   let width = 0;
-  for (const same of places.values()) {
-    const part = { offset: width, width: widthOf(same[0]) };
+  for (const [site, same] of places) {
+    const part = { offset: width, width: widthOf(site) };
     for (const { name } of same) layout.set(name, part);
     width += part.width;
   }
@@ -52,34 +54,31 @@ export function writableSites(graph: Graph, sites: readonly Site[], { preserveNo
   draft.input({ name: steeringInputs.strength, type: 'float32', dims: ['vectors'] });
   draft.input({ name: steeringInputs.vectors, type: 'float32', dims: ['vectors', width] });
   draft.input({ name: steeringInputs.mask, type: 'float32', dims: ['mask batch', 'mask sequence', 'vectors'] });
-  const first = [...places.values()].flatMap(([site]) => (site ? [site] : []));
-  first.forEach((site, i) => {
+  const written = [...places.keys()];
+  written.forEach((site, i) => {
     draft.change(site, (emit, h) => inTypeOf(site, emit, preserveNorm ? rescaled(draft, emit, h(), deltaName(i), site) : deltaName(i)));
   });
   const edited = draft.graph();
-  const shared = sharedNodes(edited.opset, first.map(widthOf));
+  const shared = sharedNodes(edited.opset, written.map(widthOf));
   return { graph: { ...edited, nodes: [...shared.nodes, ...edited.nodes], initializers: new Map([...edited.initializers, ...shared.initializers]) }, layout, width };
 }
 
-/** A steering vector [width] from its parts, zero at the sites that it leaves alone. @throws RangeError for a part that fits no site */
+/** A steering vector [width] from its parts, zero at the sites that it leaves alone; parts for one place add up. @throws RangeError for a part that fits no site */
 export function steeringVector({ layout, width }: Pick<WritableSites, 'layout' | 'width'>, parts: Readonly<Record<string, ArrayLike<number>>>): Float32Array {
   const vector = new Float32Array(width);
   for (const [site, values] of Object.entries(parts)) {
     const part = layout.get(site);
     if (part?.width !== values.length) throw new RangeError(`a vector of ${values.length} numbers does not fit ${site}${part ? `, which is ${part.width} wide` : ', which is not writable'}`);
-    vector.set(values, part.offset);
+    for (let i = 0; i < part.width; i++) vector[part.offset + i] = (vector[part.offset + i] ?? 0) + (values[i] ?? 0);
   }
   return vector;
 }
 
-/** The same for sites that are one place under two names. */
-const placeOf = ({ value, node, entry }: Site): string => `${entry.kind} ${value === '' ? node : value}`;
-
 const deltaName = (index: number): string => `write/delta/${index}`;
 
-function widthOf(site: Site | undefined): number {
-  const width = site?.shape.at(-1);
-  if (typeof width !== 'number') throw new RangeError(`the width of ${site?.name ?? 'a site'} is not known, so it cannot be written to together with others`);
+function widthOf(site: Site): number {
+  const width = site.shape.at(-1);
+  if (typeof width !== 'number') throw new RangeError(`the width of ${site.name} is not known, so it cannot be written to together with others`);
   return width;
 }
 

@@ -10,6 +10,7 @@ export class GraphBuilder {
   private readonly outputs: ValueInfo[];
   private readonly initializers: Map<string, Initializer>;
   private readonly taken = new Set<string>();
+  private readonly reserved = new Set<string>();
   private readonly model: Omit<Graph, 'nodes' | 'inputs' | 'outputs' | 'initializers'>;
   private counter = 0;
 
@@ -25,12 +26,17 @@ export class GraphBuilder {
     for (const node of this.nodes) for (const name of node.outputs) this.taken.add(name);
   }
 
-  /** A name that no value has yet. */
+  /** A name that no value has yet, nor will be given. */
   fresh(hint: string): string {
     for (;;) {
       const name = `${this.prefix}${hint}_${this.counter++}`;
-      if (!this.taken.has(name)) return name;
+      if (!this.taken.has(name) && !this.reserved.has(name)) return name;
     }
+  }
+
+  /** Keeps a name from fresh values, for one that will be given it later. */
+  reserve(name: string): void {
+    this.reserved.add(name);
   }
 
   has(name: string): boolean {

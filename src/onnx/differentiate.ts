@@ -56,6 +56,7 @@ export function differentiate(original: Graph, options: DifferentiateOptions): G
   const path = new Path(graph, loss, withRespectTo);
   path.refuseUnknown(hasRule);
   const builder = new GraphBuilder(graph, `${prefix}/`);
+  for (const name of withRespectTo) builder.reserve(`${prefix}/${name}`);
   const types = valueTypes(graph);
   const context = new RuleContext(builder, graph, shapes, types, floatType(types, loss), new Set([loss, ...withRespectTo]));
   context.accumulate(loss, cotangent ?? context.filled(1, loss));

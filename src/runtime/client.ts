@@ -7,12 +7,12 @@ import { budgetOf, freeMemory, roomFor, tooLarge } from './memoryBudget.ts';
 import type { HostReply, HostRequest, Provider, SessionOptions } from './protocol.ts';
 import { explained } from './runtimeMessages.ts';
 import type { ModelSource, WithoutId } from './session.ts';
-import { Session, sessionKey } from './session.ts';
+import { Session, sessionKey, sourceBytes } from './session.ts';
 import { sizeText } from '../shared/sizeText.ts';
 
 // Sessions and errors are part of the host's interface: who has a host needs one import.
 export { CacheLostError, HostDiedError, HostStartError, RuntimeError } from './hostErrors.ts';
-export type { Decoding, ExternalModel, Iteration, ModelSource, RunOptions, Session } from './session.ts';
+export type { Decoding, ExternalModel, Iteration, Lane, ModelSource, Pairing, RunOptions, Session } from './session.ts';
 
 export interface ModelHostOptions {
   /** The built host (`dist/host.cjs`). */
@@ -88,7 +88,7 @@ export class ModelHost {
    * @throws RuntimeError if the runtime refuses the model, or it is larger than the memory budget.
    */
   async createSession(model: ModelSource, options: Partial<SessionOptions> = {}): Promise<Session> {
-    const complete: SessionOptions = { ...options, provider: options.provider ?? this.provider, optimization: options.optimization ?? 'all', threads: options.threads ?? 0 };
+    const complete = this.completed(options);
     const key = sessionKey(model, complete);
     const known = this.sessions.get(key);
     if (known) return known.share();
@@ -103,11 +103,36 @@ export class ModelHost {
     return session;
   }
 
+  /** As `createSession`, where no other model has to be closed for it; else null. @throws RuntimeError, HostDiedError */
+  async createSessionBeside(model: ModelSource, options: Partial<SessionOptions> = {}): Promise<Session | null> {
+    const known = this.sessions.get(sessionKey(model, this.completed(options)));
+    return known?.held || this.fits(sourceBytes(model)) ? this.createSession(model, options) : null;
+  }
+
+  private completed(options: Partial<SessionOptions>): SessionOptions {
+    return { ...options, provider: options.provider ?? this.provider, optimization: options.optimization ?? 'all', threads: options.threads ?? 0 };
+  }
+
+  /** Does a model of that size fit beside those that are held? */
+  fits(bytes: number): boolean {
+    const held = this.heldBeside(null);
+    const room = roomFor(bytes, held, this.budgetBeside(held));
+    return room.kind === 'fits' && room.evict.length === 0;
+  }
+
+  private heldBeside(session: Session | null): readonly Session[] {
+    return [...this.sessions.values()].filter((other) => other !== session && other.held);
+  }
+
+  private budgetBeside(held: readonly Session[]): number {
+    return this.options.memoryBudgetBytes ?? budgetOf(freeMemory(), held.reduce((sum, { bytes }) => sum + bytes, 0));
+  }
+
   /** Calls `load` when the session fits beside the others that are held; what it does first counts as done at once. */
   async whenRoom(session: Session, load: () => Promise<void>): Promise<void> {
     for (;;) {
-      const held = [...this.sessions.values()].filter((other) => other !== session && other.held);
-      const budget = this.options.memoryBudgetBytes ?? budgetOf(freeMemory(), held.reduce((sum, { bytes }) => sum + bytes, 0));
+      const held = this.heldBeside(session);
+      const budget = this.budgetBeside(held);
       const room = roomFor(session.bytes, held, budget);
       if (room.kind === 'tooLarge') throw new RuntimeError(tooLarge(session.name, session.file, session.bytes, budget, this.options.memoryBudgetBytes !== undefined));
       if (room.kind === 'wait') {

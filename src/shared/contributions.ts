@@ -19,6 +19,14 @@ export const commands = {
   complete: 'gradlens.complete',
   stopCompletion: 'gradlens.stopCompletion',
   openSample: 'gradlens.openSample',
+  openSteering: 'gradlens.openSteering',
+  runPlayground: 'gradlens.runPlayground',
+  stopPlayground: 'gradlens.stopPlayground',
+  attribute: 'gradlens.attribute',
+  attributeAnswers: 'gradlens.attributeAnswers',
+  stopAttribution: 'gradlens.stopAttribution',
+  clearAttribution: 'gradlens.clearAttribution',
+  openAttribution: 'gradlens.openAttribution',
 } as const;
 
 export const settings = {
@@ -35,12 +43,17 @@ export const settings = {
   temperature: 'completion.temperature',
   topP: 'completion.topP',
   seed: 'completion.seed',
+  attributionMethod: 'attribution.method',
+  attributionSteps: 'attribution.steps',
+  attributionBaseline: 'attribution.baseline',
 } as const;
 
 export const contextKeys = {
   repairing: 'gradlens.repairing',
   hasPatch: 'gradlens.hasPatch',
   completing: 'gradlens.completing',
+  attributing: 'gradlens.attributing',
+  attributed: 'gradlens.attributed',
 } as const;
 
 export const raspLanguage = 'rasp';
@@ -53,5 +66,11 @@ export const transformerPanel = 'gradlens.transformerPanel';
 export const modelPanel = 'gradlens.modelPanel';
 export const modelStatus = 'gradlens.modelStatus';
 export const walkthrough = 'start';
+export const attributionPanel = 'gradlens.attributionPanel';
+/** Colours of attributed tokens: of lines, and of grounds by strength. */
+export const attributionColour = (sign: 'positive' | 'negative', level?: 1 | 2 | 3 | 4): string => `gradlens.attribution.${sign}${level === undefined ? '' : `Background${level}`}`;
 export const runsPanel = 'gradlens.runsPanel';
+/** The container in the activity bar, and its view. */
+export const viewContainer = 'gradlens';
+export const steeringView = 'gradlens.steering';
 export const patchedScheme = 'gradlens-patched';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'mocha';
-import { root, Workbench } from './workbench.ts';
+import { keepFailures, root, themes, Workbench } from './workbench.ts';
 
 describe('a user', () => {
   let workbench: Workbench;
@@ -12,6 +12,7 @@ describe('a user', () => {
     workbench = await Workbench.open({ width: 1400, height: 900 });
   });
 
+  keepFailures(() => workbench);
   after(() => workbench.close());
 
   it('sees the failing examples of a buggy sample', async () => {
@@ -51,22 +52,22 @@ describe('a user', () => {
     await workbench.page.waitForFunction(() => document.querySelectorAll('.squiggly-warning, .squiggly-error').length === 0);
     await workbench.screenshot('applied');
     await workbench.page.keyboard.press('Control+S');
-    await workbench.page.waitForTimeout(500);
-    const saved = readFileSync(path.join(workbench.folder, 'dyck.rasp'), 'utf8');
-    const original = readFileSync(path.join(root, 'samples', 'dyck.rasp'), 'utf8');
-    const changed = saved.split('\n').filter((line, i) => line !== original.split('\n')[i]);
-    assert.ok(changed.length >= 1 && changed.length <= 3, `changed lines: ${changed.join(' | ')}`);
+    const original = readFileSync(path.join(root, 'samples', 'dyck.rasp'), 'utf8').split('\n');
+    await workbench.until('the file is saved', async () => {
+      const changed = readFileSync(path.join(workbench.folder, 'dyck.rasp'), 'utf8').split('\n').filter((line, i) => line !== original[i]);
+      assert.ok(changed.length >= 1 && changed.length <= 3, `changed lines: ${changed.join(' | ')}`);
+    });
   });
 
-  for (const [theme, kind, width] of [['Default High Contrast', 'hc-black', 1400], ['Default Dark Modern', 'vs-dark', 760]] as const) {
-    it(`repairs another sample in the theme ${theme}, ${width} px wide`, async () => {
+  for (const [theme, width, sample] of [[themes[2], 1400, 'reverse.rasp'], [themes[1], 760, 'sort.rasp']] as const) {
+    it(`repairs another sample in the theme ${theme.name}, ${width} px wide`, async () => {
+      await workbench.closeEditors();
       await workbench.page.setViewportSize({ width, height: 900 });
-      await workbench.restart({ 'workbench.colorTheme': theme }, kind);
-      await workbench.openFile('reverse.rasp');
+      await workbench.settings({}, theme);
+      await workbench.openFile(sample);
       await workbench.page.locator('.codelens-decoration a', { hasText: 'Repair' }).first().click();
       await workbench.webview().locator('body[data-status="repaired"]').waitFor({ timeout: 90_000 });
-      await workbench.page.waitForTimeout(500);
-      await workbench.screenshot(`panel-${kind}`);
+      await workbench.screenshot(`panel-${theme.kind}`);
       await workbench.assertReadable(workbench.webview().locator('body'), 'the panel');
     });
   }

@@ -63,6 +63,23 @@ describe('the gradient graph of an exported graph', () => {
     at.forEach((_, i) => assert.ok(Math.abs(Number(gradient?.data[i]) - slope((t) => loss(at.with(i, t)), at[i] ?? 0)) < 1e-5));
   });
 
+  it('names its outputs after values that are called as its own might be', async () => {
+    const b = new GraphBuilder();
+    b.input('x', 'float32', [1, 'n']);
+    const values = ['x'];
+    for (let i = 0; i < 12; i++) values.push(b.node(i % 2 === 0 ? 'Mul' : 'Add', [values.at(-1) ?? '', 'x'], {}, `${['Mul', 'Add', 'Identity'][i % 3] ?? ''}_${i}`));
+    b.node('ReduceSum', [values.at(-1) ?? ''], { keepdims: 0 }, 'loss');
+    b.output('loss', 'float32', []);
+    const graph = await gradientGraph(b.build(), { loss: 'loss', withRespectTo: values, feeds, execute });
+    const results = await execute(encodeGraph(graph), feeds[0]);
+    [...feeds[0].x.data].forEach((given, place) => {
+      const x = Number(given);
+      // From the last value back: d loss / d (v · x) = x times the one after it, d loss / d (v + x) the same.
+      const expected = values.map((_, i) => x ** values.slice(i).filter((__, k) => (i + k) % 2 === 0 && i + k < values.length - 1).length);
+      values.slice(1).forEach((name, i) => assert.ok(Math.abs(Number(results[`grad/${name}`]?.data[place]) - (expected[i + 1] ?? Number.NaN)) < 1e-4 * Math.max(1, Math.abs(expected[i + 1] ?? 0)), name));
+    });
+  });
+
   it('refuses an operator without rule and expansion by name and path', async () => {
     const graph = fusedGraph('BiasSplitGelu');
     const question = gradientGraph({ ...graph, nodes: graph.nodes.map((node) => (node.op === 'BiasSplitGelu' ? { ...node, op: 'Inverse' } : node)) }, { loss: 'loss', withRespectTo: ['x'], feeds: [{ x: row(2) }, { x: row(3) }], execute });

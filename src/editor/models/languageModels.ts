@@ -3,24 +3,27 @@ import * as vscode from 'vscode';
 import { ModelChoice } from './modelChoice.ts';
 import { downloadsFolder } from './modelSettings.ts';
 import { ProviderChoice } from './providerChoice.ts';
-import type { Services } from '../services.ts';
-import type { LanguageModelCalls, ListedModel, ModelAt, ModelRoot } from '../../lm/workerCalls.ts';
+import type { ModelProcessCalls, Services } from '../services.ts';
+import type { ListedModel, ModelAt, ModelProvider, ModelRoot } from '../../lm/workerCalls.ts';
 import type { RemoteCalls } from '../../runtime/calls.ts';
+import { commands } from '../../shared/contributions.ts';
 import type { ModelOrigin } from '../../shared/modelMessages.ts';
 
-export type Activity = 'idle' | 'checking' | 'opening' | 'reading' | 'writing';
+export type Activity = 'idle' | 'checking' | 'opening' | 'reading' | 'writing' | 'attributing';
 
 export class LanguageModels implements vscode.Disposable {
   readonly choice: ModelChoice;
   readonly provider: ProviderChoice;
   /** Answers everything about models. Downloads have processes of their own. */
-  readonly calls: RemoteCalls<LanguageModelCalls>;
+  readonly calls: RemoteCalls<ModelProcessCalls>;
   /** The process that holds the open model, while there is one. */
   hostPid: number | null = null;
   /** Tokens written so far. */
   tokens = 0;
   /** What went wrong and was mended, latest last. */
   readonly notes: string[] = [];
+  /** The command that stops what it is doing. */
+  stopCommand: string = commands.stopCompletion;
   private doing: Activity = 'idle';
   private opened: ModelAt | null = null;
   private readonly changed = new vscode.EventEmitter<void>();
@@ -32,7 +35,12 @@ export class LanguageModels implements vscode.Disposable {
     this.choice = new ModelChoice(services.state);
     this.provider = new ProviderChoice(services);
     this.calls = services.startLanguageModels('language models');
-    this.subscriptions = [this.changed, this.choice, this.choice.onDidChange(() => this.changed.fire())];
+    this.subscriptions = [this.changed, this.choice, this.choice.onDidChange(() => this.onOtherModel())];
+  }
+
+  private onOtherModel(): void {
+    this.provider.forget();
+    this.changed.fire();
   }
 
   get activity(): Activity {
@@ -44,7 +52,8 @@ export class LanguageModels implements vscode.Disposable {
     return this.opened !== null && this.opened.path === model.path && this.opened.variant === model.variant;
   }
 
-  show(activity: Activity, tokens = 0): void {
+  show(activity: Activity, tokens = 0, stopCommand: string = commands.stopCompletion): void {
+    this.stopCommand = stopCommand;
     if (this.doing === activity && this.tokens === tokens) return;
     this.doing = activity;
     this.tokens = tokens;
@@ -54,6 +63,13 @@ export class LanguageModels implements vscode.Disposable {
   holds(model: ModelAt | null, hostPid: number | null): void {
     this.opened = model;
     this.hostPid = hostPid;
+    this.changed.fire();
+  }
+
+  /** The model has been opened on that provider. */
+  runsOn(chosen: ModelProvider): void {
+    this.provider.opened(chosen);
+    for (const line of chosen.passedOver) this.services.log.info(line);
     this.changed.fire();
   }
 
@@ -89,9 +105,15 @@ export class LanguageModels implements vscode.Disposable {
 
 const isBelow = (path: string, folder: string): boolean => path === folder || path.startsWith(folder.endsWith('/') || folder.endsWith('\\') ? folder : `${folder}${process.platform === 'win32' ? '\\' : '/'}`);
 
-/** Language models run native code: says so where the workspace is not trusted. */
+/** Model files are input to native code: where the workspace is not trusted, says so and how that is changed. */
 export function isAllowed(): boolean {
   if (vscode.workspace.isTrusted) return true;
-  void vscode.window.showInformationMessage(vscode.l10n.t('Language models run native code, so they need a trusted workspace.'));
+  void sayUntrusted();
   return false;
+}
+
+async function sayUntrusted(): Promise<void> {
+  const manage = vscode.l10n.t('Manage Workspace Trust');
+  const chosen = await vscode.window.showWarningMessage(vscode.l10n.t('No language model runs in a workspace that you have not trusted: native code reads the model’s files, and the folder’s settings may name any file.'), manage);
+  if (chosen === manage) await vscode.commands.executeCommand('workbench.trust.manage');
 }

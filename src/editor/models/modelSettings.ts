@@ -6,6 +6,7 @@ import { modelsFolder } from '../../lm/modelsFolder.ts';
 import type { CompletionRequest } from '../../lm/workerCalls.ts';
 import type { Provider } from '../../runtime/protocol.ts';
 import { settings } from '../../shared/contributions.ts';
+import type { AttributionCallRequest } from '../../steering/workerCalls.ts';
 
 const section = (): vscode.WorkspaceConfiguration => vscode.workspace.getConfiguration(settings.section);
 
@@ -40,4 +41,14 @@ export function completionSettings(): Pick<CompletionRequest, 'sampling' | 'maxT
   const configuration = section();
   const sampling = { temperature: configuration.get<number>(settings.temperature, 0), topK: 0, topP: configuration.get<number>(settings.topP, 1), minP: 0, repetitionPenalty: 1 };
   return { sampling, maxTokens: configuration.get<number>(settings.maxTokens, 128), seed: configuration.get<number>(settings.seed, 1) };
+}
+
+/** How texts are attributed. */
+export function attributionSettings(): Pick<AttributionCallRequest, 'method' | 'steps' | 'baseline'> {
+  const configuration = section();
+  return {
+    method: configuration.get<AttributionCallRequest['method']>(settings.attributionMethod, 'ig'),
+    steps: configuration.get<number>(settings.attributionSteps, 20),
+    baseline: configuration.get<AttributionCallRequest['baseline']>(settings.attributionBaseline, 'mean'),
+  };
 }

@@ -40,7 +40,7 @@ export class ModelStatus implements vscode.Disposable {
     const name = chosen ? path.basename(chosen.path) : vscode.l10n.t('No model');
     const provider = chosen && models.provider.last ? ` · ${models.provider.last.provider}` : '';
     item.text = `$(${busy ? 'sync~spin' : 'sparkle'}) ${name}${provider}${busy ? ` · ${activityText(models)}` : ''}`;
-    item.command = busy ? commands.stopCompletion : commands.selectModel;
+    item.command = busy ? models.stopCommand : commands.selectModel;
     item.tooltip = this.tooltip();
     item.accessibilityInformation = { label: vscode.l10n.t('Language model: {0}, {1}', name, activityText(models)), role: 'button' };
     item.show();

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { generate } from '../../../src/lm/generate.ts';
-import { decodeImage } from '../../../src/lm/imageFile.ts';
 import type { ImagePreparation, RgbImage } from '../../../src/lm/imagePreparation.ts';
 import { pixelValues, readPreparation } from '../../../src/lm/imagePreparation.ts';
 import type { LanguageModel } from '../../../src/lm/languageModel.ts';
@@ -73,18 +72,6 @@ describe('image preparation', () => {
     const { data } = pixelValues(image, { ...preparationOf(null), do_resize: false, image_mean: [0.5, 0.4, 0.3], image_std: [0.5, 0.1, 0.2] });
     [-1, -2, 3.5].forEach((value, i) => assert.ok(Math.abs((data[i] ?? Number.NaN) - value) < 1e-5));
   });
-
-  it('reads PPM files, and says what to do about others', () => {
-    const ppm = (header: string, pixels: readonly number[]) => decodeImage(Buffer.concat([Buffer.from(header, 'latin1'), Buffer.from(pixels)]), 'image');
-    const read = ppm('P6 # made by hand\n2 1\n255\n', [1, 2, 3, 10, 13, 32]);
-    assert.deepEqual(read, { ok: true, image: { width: 2, height: 1, data: Buffer.from([1, 2, 3, 10, 13, 32]) } });
-    for (const [result, message] of [
-      [ppm('P6\n2 1\n255\n', [1, 2]), /should have 6 bytes of pixels and has 2/], [ppm('P6 2 1 65535\n', []), /65536 levels/], [ppm('P6 0 1 255\n', []), /0 × 1 pixels/],
-      [decodeImage(Buffer.from('\x89PNG\r\n', 'latin1'), 'x.png'), /x\.png is a PNG file, and images are read as PPM.*Convert it first/], [decodeImage(Buffer.from([]), 'x'), /x is empty/],
-    ] as const) {
-      assert.match(result.ok ? '' : result.message, message);
-    }
-  });
 });
 
 describe('a vision-language model folder', () => {
@@ -128,7 +115,21 @@ describe('a vision-language model folder', () => {
       const written = await generate({ decoder, embeddings: placed.embeddings }, tokenizer, placed.ids, options, new Random(1));
       assert.deepEqual(written.tokens.map(({ id }) => id), expected.slice(0, 60));
     }
-    assert.throws(() => imagePrompt([1, IMAGE, IMAGE], [features], tokens), /The prompt has 2 image tokens, and one image is given/);
+    assert.throws(() => imagePrompt([1, IMAGE, IMAGE], [features], tokens), /The prompt has tokens for 2 images, and one image is given\. Give as many images/);
+  });
+
+  it('places the rows of several images in the order of their tokens, side by side or apart', () => {
+    const tokens = { image: 9, bos: 1 };
+    const [first, second] = [{ rows: Float32Array.of(1, 2, 3, 4), width: 2 }, { rows: Float32Array.of(5, 6, 7, 8, 9, 10), width: 2 }];
+    const rows = (ids: readonly number[]) => {
+      const { ids: placed, embeddings } = imagePrompt(ids, [first, second], tokens);
+      return { placed, rows: embeddings.flatMap(({ at, rows: data, width }) => Array.from({ length: data.length / width }, (_, i) => [at + i, ...data.subarray(i * width, (i + 1) * width)])) };
+    };
+    const together = { placed: [1, 9, 9, 9, 9, 9, 4], rows: [[1, 1, 2], [2, 3, 4], [3, 5, 6], [4, 7, 8], [5, 9, 10]] };
+    for (const ids of [[1, 4], [1, 9, 9, 4], [1, 9, 9, 9, 9, 9, 4]]) assert.deepEqual(rows(ids), together);
+    const apart = { placed: [9, 9, 4, 9, 9, 9], rows: [[0, 1, 2], [1, 3, 4], [3, 5, 6], [4, 7, 8], [5, 9, 10]] };
+    for (const ids of [[9, 4, 9], [9, 9, 4, 9, 9, 9]]) assert.deepEqual(rows(ids), apart);
+    assert.deepEqual(rows([9, 4, 9, 4, 9, 9, 9]), { placed: [9, 4, 9, 4, 9, 9, 9], rows: [[0, 1, 2], [2, 3, 4], [4, 5, 6], [5, 7, 8], [6, 9, 10]] });
   });
 
   it('scores with an image as with the text that it spells, in batches with either padding', async () => {

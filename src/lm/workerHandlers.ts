@@ -1,4 +1,4 @@
-// The process of the language models: everything about them that takes time happens here, so that the editor never waits.
+// What the process of the language models answers about them: lists, facts, texts, downloads.
 import path from 'node:path';
 import { complete } from './completion.ts';
 import { downloadModel } from './download.ts';
@@ -10,20 +10,12 @@ import { DownloadFault } from './hub/problem.ts';
 import { listRepository } from './hub/repository.ts';
 import type { FoundModel } from './modelList.ts';
 import { findModels } from './modelList.ts';
-import { OpenModels } from './openModels.ts';
+import type { ModelTurns } from './modelTurns.ts';
 import type { DownloadRequest, DownloadEvent, LanguageModelCalls, ListedModel, ModelRoot, VariantsResult } from './workerCalls.ts';
-import type { CallContext } from '../runtime/calls.ts';
-import { serveCalls } from '../runtime/calls.ts';
+import type { CallContext, Handlers } from '../runtime/calls.ts';
 import { budgetOf, freeMemory } from '../runtime/memoryBudget.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import type { ModelOrigin } from '../shared/modelMessages.ts';
-
-/** Who wants to hear what the model host says. */
-const listeners = new Set<(line: string) => void>();
-const models = new OpenModels(path.join(path.dirname(process.argv[1] ?? ''), 'host.cjs'), (line) => {
-  console.error(line);
-  for (const listener of listeners) listener(line);
-});
 
 function list(roots: readonly ModelRoot[]): readonly ListedModel[] {
   const found = roots.flatMap(({ folder, origin }) => findModels(folder).map((model) => listed(model, origin)));
@@ -57,31 +49,15 @@ const download = ({ repo, variant, folder }: DownloadRequest, { token, tell }: C
     log: (message) => tell({ type: 'note', message }),
   });
 
-/** One after the other: two texts at once would each take twice as long, and a model may have to be closed for the other. */
-let queue: Promise<unknown> = Promise.resolve();
-
-function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  const result = queue.then(work);
-  queue = result.catch(() => undefined);
-  return result;
-}
-
-serveCalls<LanguageModelCalls>(
-  {
-    list: (roots) => list(roots),
-    facts: ({ path: folder, variant, memoryBudgetBytes }) => {
-      const opened = openModelFolder(folder, { variant: variant ?? undefined });
-      return opened.ok ? { ok: true, facts: factsOf(opened.folder, memoryBudgetBytes ?? budgetOf(freeMemory(), 0)) } : opened;
-    },
-    complete: (request, context) =>
-      inTurn(async () => {
-        const listener = (message: string): void => context.tell({ type: 'note', message });
-        listeners.add(listener);
-        return complete(models, request, context).finally(() => listeners.delete(listener));
-      }),
-    close: () => inTurn(async () => models.close()).then(() => null),
-    variants: ({ repo }, { token }) => variants(repo, token),
-    download,
+/** The answers, in the order of the calls where they use the open model. */
+export const languageModelHandlers = (turns: ModelTurns): Handlers<LanguageModelCalls> => ({
+  list: (roots) => list(roots),
+  facts: ({ path: folder, variant, memoryBudgetBytes }) => {
+    const opened = openModelFolder(folder, { variant: variant ?? undefined });
+    return opened.ok ? { ok: true, facts: factsOf(opened.folder, memoryBudgetBytes ?? budgetOf(freeMemory(), 0)) } : opened;
   },
-  () => models.dispose(),
-);
+  complete: (request, context) => turns.take((models) => complete(models, request, context), (message) => context.tell({ type: 'note', message })),
+  close: () => turns.take(async (models) => models.close()).then(() => null),
+  variants: ({ repo }, { token }) => variants(repo, token),
+  download,
+});

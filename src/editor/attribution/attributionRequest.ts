@@ -1,0 +1,59 @@
+// What is attributed in an editor, asked for and checked: text, model, answers.
+import * as vscode from 'vscode';
+import type { AttributedText } from './attributedText.ts';
+import { attributedText } from './attributedText.ts';
+import { quoted } from '../../shared/attributionMessages.ts';
+import type { Likely } from '../../steering/workerCalls.ts';
+
+export interface GivenAnswers {
+  readonly preferred: string;
+  readonly dispreferred: string;
+}
+
+/** The text to attribute, or what to do to get one. */
+export function textOf(editor: vscode.TextEditor): AttributedText | string {
+  const { document, selection } = editor;
+  const text = document.getText();
+  const chosen = attributedText({ fileName: document.fileName, text, start: document.offsetAt(selection.start), end: document.offsetAt(selection.end) });
+  if (!chosen) return vscode.l10n.t('Nothing is selected. Select the text that leads to the answer, or open a prompt document (.prompt.md), which is taken as a whole.');
+  return chosen.text.trim() === '' ? vscode.l10n.t('There is nothing but white space to attribute. Select some text.') : chosen;
+}
+
+/** The two answers: each one of the likeliest, or typed. */
+export async function askAnswers(likely: readonly Likely[]): Promise<GivenAnswers | undefined> {
+  const preferred = await askAnswer(vscode.l10n.t('The answer that you prefer'), likely, null);
+  if (preferred === undefined) return undefined;
+  const dispreferred = await askAnswer(vscode.l10n.t('Instead of which answer than {0}?', quoted(preferred)), likely, preferred);
+  return dispreferred === undefined ? undefined : { preferred, dispreferred };
+}
+
+interface Item extends vscode.QuickPickItem {
+  readonly text: string;
+}
+
+/** @param taken cannot be chosen again */
+function askAnswer(title: string, likely: readonly Likely[], taken: string | null): Promise<string | undefined> {
+  const pick = vscode.window.createQuickPick<Item>();
+  const known = likely.filter(({ text }) => text !== taken).map(({ text, probability }): Item => ({ label: quoted(text), description: vscode.l10n.t('{0} % likely', (100 * probability).toFixed(1)), text }));
+  pick.title = title;
+  pick.placeholder = vscode.l10n.t('Choose what the model would say, or type it, with the space before it');
+  pick.items = known;
+  pick.onDidChangeValue((value) => {
+    if (value === '') return (pick.items = known);
+    const own = value === taken ? { label: vscode.l10n.t('$(error) {0} is the other answer already', quoted(value)), text: '', alwaysShow: true } : { label: quoted(value), description: vscode.l10n.t('as typed'), text: value, alwaysShow: true };
+    return (pick.items = [own, ...known]);
+  });
+  return new Promise((resolve) => {
+    pick.onDidAccept(() => {
+      const [item] = pick.selectedItems;
+      if (item?.text === '') return;
+      resolve(item?.text);
+      pick.hide();
+    });
+    pick.onDidHide(() => {
+      resolve(undefined);
+      pick.dispose();
+    });
+    pick.show();
+  });
+}
