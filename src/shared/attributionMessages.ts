@@ -24,6 +24,8 @@ export interface LayerAttribution {
   readonly values: readonly number[];
   /** What goes through the answers' own tokens in that layer, nats. */
   readonly response: number;
+  /** Share of the difference that the sum of both misses. */
+  readonly error: number;
 }
 
 /** An image of the prompt with the attribution of its patches. */

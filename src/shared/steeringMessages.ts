@@ -12,6 +12,8 @@ export interface VectorRow {
   readonly layers: readonly number[];
   /** Why the model in use cannot be steered by it; null if it can. */
   readonly problem: string | null;
+  /** What speaks against using it with this model; empty if nothing does. */
+  readonly warning: string;
   readonly on: boolean;
   /** In units of the residual stream's mean norm at each layer; negative steers against it. */
   readonly strength: number;
@@ -108,7 +110,7 @@ export interface DeleteVector {
 export type FromSteeringView = SteeringReady | SteeringActs | ChangePrompt | ChangeVector | DeleteVector;
 
 /** The slider's ends. */
-export const mostStrength = 4;
+export const mostStrength = 2;
 
 const actions: ReadonlySet<unknown> = new Set<SteeringAction>(['select', 'about', 'make', 'import', 'cancelMaking', 'run', 'stop']);
 

@@ -23,7 +23,7 @@ export async function attribute(model: LanguageModel, parts: ModelParts, request
   if (!attributor.ok) return attributor;
   const asked: AttributionRequest = {
     prompt: prompt.ids, images: prompt.images, fixed: prompt.special, preferred: answers.preferred.ids, dispreferred: answers.dispreferred.ids,
-    method: request.method, steps: request.steps, baseline: request.baseline, layers: attributor.layers,
+    method: request.method, steps: request.steps, baseline: request.baseline, refine: {}, layers: attributor.layers,
   };
   const { points, bytes } = await attributor.attributor.plan(asked, token);
   tell({ type: 'plan', points, bytes });
@@ -79,7 +79,7 @@ function shown({ folder, tokenizer, decoder }: LanguageModel, prompt: Attributed
       text: texts[i] ?? '', ...(prompt.ranges[i] ?? { start: 0, end: 0 }), value: amount, rank: places[i] ?? null,
       set: sets.positive.includes(i) ? 'positive' : sets.negative.includes(i) ? 'negative' : null,
     })),
-    layers: [...layers].map(([site, layer]): LayerAttribution => ({ site, layer: Number(/\d+/u.exec(site)?.[0] ?? 0), values: layer.tokens, response: layer.response })),
+    layers: [...layers].map(([site, layer]): LayerAttribution => ({ site, layer: Number(/\d+/u.exec(site)?.[0] ?? 0), values: layer.tokens, response: layer.response, error: layer.completeness.relative })),
     image: imageOf(prompt, request),
     millis: spent.millis,
   };

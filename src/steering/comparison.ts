@@ -1,7 +1,11 @@
 // Two answers to one prompt, as the model gives it and steered, told as they grow.
 import type { ComparisonEvent, ComparisonRequest, ComparisonResult, Failure } from './workerCalls.ts';
-import type { PairOptions } from '../lm/generate.ts';
-import { generate, generatePair } from '../lm/generate.ts';
+import type { ModelParts } from './modelParts.ts';
+import type { AppliedVector } from './steering.ts';
+import { readVectorFile } from './vectorFile.ts';
+import { generate } from '../lm/generate.ts';
+import type { PairOptions } from '../lm/generatePair.ts';
+import { generatePair } from '../lm/generatePair.ts';
 import type { LanguageModel } from '../lm/languageModel.ts';
 import { fittingPrompt } from '../lm/prompt.ts';
 import type { StreamSource } from '../lm/tokenStream.ts';
@@ -9,14 +13,14 @@ import type { CallContext } from '../runtime/calls.ts';
 import { Random } from '../shared/random.ts';
 
 /** @throws LanguageModelError, RuntimeError, HostDiedError */
-export async function compare(model: LanguageModel, request: ComparisonRequest, { token, tell }: CallContext<ComparisonEvent>): Promise<ComparisonResult> {
+export async function compare(model: LanguageModel, parts: ModelParts, request: ComparisonRequest, { token, tell }: CallContext<ComparisonEvent>): Promise<ComparisonResult> {
   const { folder, tokenizer } = model;
   const { maxTokens, sampling, seed, text } = request;
   const asMessage = request.asMessage && tokenizer.renderChat([{ role: 'user', content: text }]).ok;
   const prompt = fittingPrompt(tokenizer, text, { asMessage, context: folder.sizes.context, wanted: maxTokens });
   if (!prompt.ok) return { ok: false, message: prompt.fault.message };
   const { ids } = prompt.value;
-  const sources = sourcesOf(model);
+  const sources = await sourcesOf(model, parts, request, ids.length);
   if (!sources.ok) return sources;
   const { pair } = sources;
   const options: PairOptions = { sampling, maxTokens, contextLength: folder.sizes.context, endIds: folder.tokens.eos, stop: [], cache: true, token, follow: 'own' };
@@ -39,10 +43,20 @@ export async function compare(model: LanguageModel, request: ComparisonRequest, 
 
 type Sources = { readonly ok: true; readonly pair: readonly [StreamSource, StreamSource] } | Failure;
 
-/** Twice the same where nothing is on. */
-function sourcesOf({ decoder }: LanguageModel): Sources {
+/** Twice the same where nothing is on. Both come from one decoder otherwise, so that the prompt is run once. */
+async function sourcesOf({ decoder }: LanguageModel, parts: ModelParts, { steering }: ComparisonRequest, promptLength: number): Promise<Sources> {
   const plain = { decoder };
-  return { ok: true, pair: [plain, plain] };
+  if (steering.length === 0) return { ok: true, pair: [plain, plain] };
+  const applied: AppliedVector[] = [];
+  for (const { file, strength, from, to } of steering) {
+    const read = readVectorFile(file);
+    if (!read.ok) return read;
+    applied.push({ vector: read.vector, strength, layers: read.vector.layers.map(({ layer }) => layer).filter((layer) => layer >= from && layer <= to) });
+  }
+  const opened = await parts.steered();
+  if (!opened.ok) return opened;
+  const source = (vectors: readonly AppliedVector[]): StreamSource => opened.steered.source({ applied: vectors, promptLength });
+  return { ok: true, pair: [source(applied.map((vector) => ({ ...vector, strength: 0 }))), source(applied)] };
 }
 
 /** So often is text told, milliseconds: small models write thousands of tokens a second, and a page shows a frame in 16. */

@@ -1,7 +1,7 @@
 // What the process of the language models is asked for about steering, and what it tells: the types of both sides.
 import type { Baseline } from './baseline.ts';
 import type { AttributionMethod } from './path.ts';
-import type { CompletionRequest, ModelProvider } from '../lm/workerCalls.ts';
+import type { CompletionRequest, ModelAt, ModelProvider } from '../lm/workerCalls.ts';
 import type { Attribution } from '../shared/attributionMessages.ts';
 import type { LayerDrift } from '../shared/steeringMessages.ts';
 
@@ -78,8 +78,60 @@ export type ComparisonResult =
   | { readonly ok: true; readonly unsteered: string; readonly steered: string; readonly divergence: readonly number[]; readonly drift: readonly LayerDrift[]; readonly isSteered: boolean; readonly cancelled: boolean }
   | Failure;
 
+export interface VectorsRequest {
+  readonly folder: string;
+  /** The one that they are to fit, if any is chosen. */
+  readonly model: ModelAt | null;
+}
+
+/** A vector file. */
+export interface ListedVector {
+  /** Its name in the folder. */
+  readonly file: string;
+  readonly name: string;
+  readonly method: string;
+  /** What it was made of: so many items of this data, read at these tokens of this model. */
+  readonly items: number;
+  readonly data: string;
+  readonly model: string;
+  readonly tokens: string;
+  readonly layers: readonly number[];
+  /** Why it does not fit the model; null if it does. */
+  readonly problem: string | null;
+  readonly warnings: readonly string[];
+}
+
+export interface VectorsResult {
+  readonly vectors: readonly ListedVector[];
+  /** Files that are no vectors. */
+  readonly problems: readonly string[];
+}
+
+export type MakingMethod = 'grains' | 'caa';
+
+export interface MakingRequest extends OnModel {
+  /** A JSONL file of contrast pairs. */
+  readonly pairs: string;
+  /** Where the vector is written to. */
+  readonly target: string;
+  readonly method: MakingMethod;
+  readonly attribution: Pick<AttributionCallRequest, 'method' | 'steps' | 'baseline'>;
+}
+
+export type MakingEvent =
+  | OpeningEvent
+  /** Pairs attributed, or texts whose states are read. */
+  | { readonly type: 'stage'; readonly stage: 'attribution' | 'states'; readonly done: number; readonly total: number };
+
+export type MakingResult =
+  | { readonly ok: true; readonly pairs: number; /** Layers that show no direction. */ readonly without: readonly number[]; /** Pairs whose attribution leaves more than 5 % unexplained; null without attribution. */ readonly incomplete: number | null }
+  | Failure;
+
 export interface SteeringCalls {
+  readonly vectors: { readonly request: VectorsRequest; readonly event: never; readonly result: VectorsResult };
+
   readonly likely: { readonly request: LikelyRequest; readonly event: OpeningEvent; readonly result: LikelyResult };
   readonly attribute: { readonly request: AttributionCallRequest; readonly event: AttributionEvent; readonly result: AttributionCallResult };
+  readonly makeVector: { readonly request: MakingRequest; readonly event: MakingEvent; readonly result: MakingResult };
   readonly compare: { readonly request: ComparisonRequest; readonly event: ComparisonEvent; readonly result: ComparisonResult };
 }

@@ -44,6 +44,8 @@ describe('attribution', () => {
       const { attribution } = outcome;
       assert.match(`${attribution.preferred} ${attribution.dispreferred}`, /glass/u);
       assert.equal(attribution.error > largeError, attribution.warning !== null);
+      assert.deepEqual(attribution.layers.map(({ layer }) => layer), [0, 1, 2, 3, 4]);
+      for (const { values } of attribution.layers) assert.equal(values.length, attribution.tokens.length);
       const best = attribution.tokens.find(({ rank }) => rank === 1);
       assert.equal(best?.text.trim(), attribution.preferred.trim(), 'the answer stands in the text');
       assert.equal(best?.set, 'positive');

@@ -36,7 +36,8 @@ class Row {
   private readonly name = element('span', { class: 'name' });
   private readonly origin = element('p', { class: 'note' });
   private readonly problem = element('p', { class: 'problem' });
-  private readonly slider = element('input', { type: 'range', min: String(-mostStrength), max: String(mostStrength), step: '0.05' });
+  private readonly warning = element('p', { class: 'note' });
+  private readonly slider = element('input', { type: 'range', min: String(-mostStrength), max: String(mostStrength), step: '0.01' });
   private readonly strength = element('output');
   private readonly from = element('select', { 'aria-label': 'First layer' });
   private readonly to = element('select', { 'aria-label': 'Last layer' });
@@ -56,17 +57,20 @@ class Row {
       element('div', { class: 'head' }, element('label', {}, this.on, this.name), this.remove),
       this.origin,
       this.problem,
+      this.warning,
       element('label', { class: 'strength' }, element('span', {}, 'Strength'), this.slider, this.strength),
       element('div', { class: 'layers' }, element('span', {}, 'Layers'), this.from, element('span', {}, 'to'), this.to),
     );
     this.element.dataset.vector = id;
   }
 
-  show({ name, method, origin, problem, layers, on, strength, from, to }: VectorRow): void {
+  show({ name, method, origin, problem, warning, layers, on, strength, from, to }: VectorRow): void {
     this.name.textContent = name;
     this.origin.textContent = `${method} · ${origin}`;
     this.problem.textContent = problem ?? '';
     this.problem.hidden = problem === null;
+    this.warning.textContent = `⚠ ${warning}`;
+    this.warning.hidden = warning === '';
     this.remove.setAttribute('aria-label', `Delete ${name}`);
     this.slider.setAttribute('aria-label', `Strength of ${name}`);
     this.element.classList.toggle('off', !on || problem !== null);

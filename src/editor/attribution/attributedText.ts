@@ -28,7 +28,8 @@ export function attributedText({ fileName, text, start, end }: TextSource): Attr
   if (start < end) return withImage(fileName, { text: text.slice(start, end), offset: start, asMessage: false });
   if (!fileName.endsWith('.prompt.md')) return null;
   const offset = frontMatter.exec(text)?.[0].length ?? 0;
-  return withImage(fileName, { text: text.slice(offset), offset, asMessage: true });
+  // The end of a file's last line is no part of what it says.
+  return withImage(fileName, { text: text.slice(offset).replace(/\r?\n$/u, ''), offset, asMessage: true });
 }
 
 function withImage(fileName: string, chosen: Omit<AttributedText, 'image'>): AttributedText {
