@@ -146,7 +146,7 @@ describe('a user of language models', () => {
     assert.deepEqual(found.map((text) => text.split(/\s/u)[0]), [0, 1, 2, 3, 4].map((layer) => `layers.${layer}.mlp_act`));
     await page.locator('vscode-button', { hasText: 'Export as CSV' }).click();
     const file = path.join(workbench.folder, 'sites.csv');
-    await workbench.saveAs('Save tiny-code-sites.csv', file);
+    await workbench.giveFile('Save tiny-code-sites.csv', file);
     await workbench.until('the table is saved', () => Promise.resolve(assert.ok(existsSync(file))));
     const saved = readFileSync(file, 'utf8').trimEnd().split('\n');
     assert.equal(saved[0], 'site,shape,type,operator,node');

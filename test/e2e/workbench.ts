@@ -143,13 +143,16 @@ export class Workbench {
     await this.page.locator('.tabs-container .tab').first().waitFor({ state: 'detached' });
   }
 
-  /** Answers the dialog of that title that asks where a file is to be saved. */
-  async saveAs(title: string, file: string): Promise<void> {
+  /** Answers the dialog of that title that asks for a file, to be saved or to be opened. */
+  async giveFile(title: string, file: string): Promise<void> {
     const dialog = this.page.locator('.quick-input-title', { hasText: title });
     await dialog.waitFor({ timeout: 30_000 });
-    await this.page.locator('.quick-input-widget input[type="text"]').fill(file);
-    // It takes no Enter while it looks at the folder.
+    const input = this.page.locator('.quick-input-widget input[type="text"]');
+    // The dialog overwrites what is typed while it looks at the folder, and takes no Enter then.
     await this.until('the dialog closes', async () => {
+      await input.fill(file);
+      await this.page.waitForTimeout(200);
+      assert.equal(await input.inputValue(), file);
       await this.page.keyboard.press('Enter');
       await dialog.waitFor({ state: 'hidden', timeout: 2000 });
     });
