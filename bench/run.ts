@@ -13,6 +13,9 @@ const benchmarks: Readonly<Record<string, { readonly purpose: string; run(args: 
   training: { purpose: 'milliseconds for one step of training against torch: --rounds N, --millis N, --batches 32,256, --programs NAME,…, --torch SETTING,…, --seed N, --out NAME', run: async (args) => (await import('./training/bench.ts')).benchTraining(args) },
   gradients: { purpose: 'the gradient of a log-probability by all embeddings against torch: --rounds N, --millis N, --threads 1,2, --models NAME;…, --seed N, --out NAME', run: async (args) => (await import('./gradients/bench.ts')).benchGradients(args) },
   generate: { purpose: 'tokens a second of generation against onnxruntime alone and torch: --rounds N, --tokens N, --prompts 16,256, --threads N, --models NAME,…, --seed N, --out NAME', run: async (args) => (await import('./generate/bench.ts')).benchGenerate(args) },
+  probes: { purpose: 'linear probes against surface baselines on twin pairs and HaluEval: --parts twins,transfer,halueval,cost, --pairs N, --resamples N, --seed N, --out NAME', run: async (args) => (await import('./probes/bench.ts')).benchProbes(args) },
+  contradictions: { purpose: 'prints twin pairs of statements as JSON lines: --pairs N, --seed N', run: async (args) => (await import('./probes/bench.ts')).printContradictions(args) },
+  steer: { purpose: 'steering vectors against controls on the tiny models: --parts code,vision,overhead, --minutes N a part, --seed N, --fresh, --out NAME; truthfulqa --model FOLDER, --data TruthfulQA.csv', run: async (args) => (await import('./steer/bench.ts')).benchSteer(args) },
   check: { purpose: 'how long a 1,000-line RASP program takes to check', run: () => import('./check.ts') },
 };
 

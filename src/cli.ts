@@ -2,6 +2,7 @@
 // The command line: chooses the command, prints what it gives, sets the exit code.
 import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
+import { attribute } from './cli/attribute.ts';
 import { check } from './cli/check.ts';
 import { compile } from './cli/compile.ts';
 import { generateText } from './cli/generate.ts';
@@ -12,13 +13,14 @@ import { providers } from './cli/providers.ts';
 import { repair } from './cli/repair.ts';
 import { repl } from './cli/repl.ts';
 import { run } from './cli/run.ts';
+import { vector } from './cli/vector.ts';
 import type { CommandName, ParsedArguments } from './cli/usage.ts';
 import { commandHelp, commands, generalHelp, isCommand, parseCommand, unknownCommand, UsageError } from './cli/usage.ts';
 import { CancellationSource, CancelledError } from './shared/cancellation.ts';
 
 type Command = (args: ParsedArguments, environment: Environment) => Outcome | Promise<Outcome>;
 
-const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, generate: generateText, models, providers: (_args, environment) => providers(environment) };
+const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, generate: generateText, attribute, vector, models, providers: (_args, environment) => providers(environment) };
 
 function models(args: ParsedArguments, environment: Environment): Outcome | Promise<Outcome> {
   const [action, ...positionals] = args.positionals;

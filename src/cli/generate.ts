@@ -2,6 +2,8 @@
 import type { Environment, Outcome } from './outcome.ts';
 import { tableLines } from './table.ts';
 import { modelProviders, providerOption } from './providers.ts';
+import type { SteeredByFiles } from './steer.ts';
+import { steeredByFiles, steerRequest } from './steer.ts';
 import type { ParsedArguments } from './usage.ts';
 import { UsageError } from './usage.ts';
 import { ConfigFault } from '../lm/config.ts';
@@ -18,6 +20,7 @@ import type { Tokenizer } from '../lm/tokenizer.ts';
 import type { ImageFeatures, ImagePrompt } from '../lm/visionEncoder.ts';
 import { imagePrompt, openVisionEncoder } from '../lm/visionEncoder.ts';
 import { ModelHost, RuntimeError } from '../runtime/client.ts';
+import { PreparedItems } from '../steering/steeredScores.ts';
 import type { Provider } from '../runtime/protocol.ts';
 import { Random } from '../shared/random.ts';
 import type { Sampling } from '../shared/sampling.ts';
@@ -31,9 +34,12 @@ export async function generateText(args: ParsedArguments, environment: Environme
   if (model === undefined) throw new UsageError('Which model? Give its folder: --model FOLDER.');
   if (prompt === undefined) throw new UsageError('Which prompt? Give it with --prompt "TEXT".');
   const settings = settingsOf(args);
+  const steer = (args.lists['steer'] ?? []).map(steerRequest);
   const host = ModelHost.start({ hostPath: environment.hostPath });
   try {
-    const opened = await openedModel(host, model, args, environment);
+    const plain = await openedModel(host, model, args, environment);
+    const steering = steer.length > 0 ? await steeredByFiles(host, plain.folder, steer, { provider: plain.provider }, environment.terminal) : null;
+    const opened = { ...plain, steering };
     const written = await promptOf(opened, host, prompt, args);
     return await (values['score'] === undefined ? continued : scored)(opened, written, { args, settings, environment });
   } catch (error) {
@@ -47,6 +53,11 @@ export async function generateText(args: ParsedArguments, environment: Environme
 
 interface ModelOnProvider extends LanguageModel {
   readonly provider: Provider;
+}
+
+interface GeneratingModel extends ModelOnProvider {
+  /** With --steer. */
+  readonly steering: SteeredByFiles | null;
 }
 
 /** On the provider that is asked for, or on the first that agrees with CPU and is faster. */
@@ -116,11 +127,12 @@ function chatText(tokenizer: Tokenizer, prompt: string): string {
   return rendered.value;
 }
 
-async function continued(model: ModelOnProvider, prompt: Prompt, { args, settings, environment }: Request): Promise<Outcome> {
-  const { decoder, tokenizer, folder } = model;
+async function continued(model: GeneratingModel, prompt: Prompt, { args, settings, environment }: Request): Promise<Outcome> {
+  const { decoder, tokenizer, folder, steering } = model;
   const started = environment.now();
   const options = { sampling: settings.sampling, maxTokens: settings.maxTokens, contextLength: folder.sizes.context, endIds: folder.tokens.eos, stop: args.lists['stop'] ?? [], cache: !args.flags.has('no-cache'), token: environment.token };
-  const source = { decoder, embeddings: prompt.embeddings };
+  const { embeddings } = prompt;
+  const source = steering ? steering.steered.source({ applied: steering.applied, promptLength: prompt.ids.length, embeddings }) : { decoder, embeddings };
   const { tokens, text, end } = await generate(source, tokenizer, prompt.ids, options, new Random(settings.seed), (_token, piece) => {
     if (!args.json) environment.terminal.out(piece);
   });
@@ -132,17 +144,18 @@ async function continued(model: ModelOnProvider, prompt: Prompt, { args, setting
 }
 
 /** log p(text | prompt) under the model, token by token. */
-async function scored({ decoder, tokenizer, folder, provider }: ModelOnProvider, prompt: Prompt, { args }: Request): Promise<Outcome> {
+async function scored({ decoder, tokenizer, folder, provider, steering }: GeneratingModel, prompt: Prompt, { args }: Request): Promise<Outcome> {
   const text = args.values['score'] ?? '';
   const joined = prompt.rendered || prompt.embeddings.length > 0 ? { prompt: prompt.ids, continuation: tokenizer.encode(text, false).ids } : scoreItem(tokenizer, prompt.text, text);
   const fault = promptFault([...joined.prompt, ...joined.continuation.slice(0, -1)], { decoder, embeddings: prompt.embeddings }, folder.sizes.context);
   if (fault) throw new LanguageModelError(fault);
-  const [score] = await scoreContinuations(decoder, [{ ...joined, embeddings: prompt.embeddings }]);
+  const items = [{ ...joined, embeddings: prompt.embeddings }];
+  const [score] = steering ? await new PreparedItems(steering.steered, items).score(steering.steered.amounts(steering.applied)) : await scoreContinuations(decoder, items);
   const tokens = joined.continuation.map((id, i) => withText(tokenizer, { id, logProbability: score?.perToken[i] ?? Number.NaN }));
   const total = score?.logProbability ?? Number.NaN;
   return {
     exitCode: 0,
-    json: { ...modelJson({ folder, provider }), prompt: prompt.given, promptTokens: joined.prompt, score: { text, logProbability: total, perToken: tokens } },
+    json: { ...modelJson({ folder, provider, steering }), prompt: prompt.given, promptTokens: joined.prompt, score: { text, logProbability: total, perToken: tokens } },
     lines: [
       ...tableLines([['token', 'log p', 'p'], ...tokens.map((token) => [JSON.stringify(token.text), token.logProbability.toFixed(4), Math.exp(token.logProbability).toFixed(4)])]),
       `log p(text | prompt) = ${total.toFixed(4)} nats over ${tokens.length} tokens: ${(-total / tokens.length).toFixed(4)} a token`,
@@ -150,7 +163,7 @@ async function scored({ decoder, tokenizer, folder, provider }: ModelOnProvider,
   };
 }
 
-const modelJson = ({ folder, provider }: Pick<ModelOnProvider, 'folder' | 'provider'>) => ({ model: folder.path, variant: folder.variant.name, provider });
+const modelJson = ({ folder, provider, steering }: Pick<GeneratingModel, 'folder' | 'provider' | 'steering'>) => ({ model: folder.path, variant: folder.variant.name, provider, ...(steering ? { steer: steering.about } : {}) });
 
 const withText = (tokenizer: Tokenizer, token: GeneratedToken) => ({ ...token, text: tokenizer.decode([token.id], true) });
 

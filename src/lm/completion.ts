@@ -14,7 +14,7 @@ import { Random } from '../shared/random.ts';
 export async function complete(models: OpenModels, request: CompletionRequest, context: CallContext<CompletionEvent>): Promise<CompletionResult> {
   const { tell } = context;
   try {
-    const opened = await models.model(request.model, request, { onOpening: () => tell({ type: 'opening' }), onHost: (pid) => tell({ type: 'host', pid }) });
+    const opened = await models.model(request.model, request, { onOpening: () => tell({ type: 'opening' }), onHost: (pid) => tell({ type: 'host', pid }), onProvider: (chosen) => tell({ type: 'provider', ...chosen }) });
     return opened.ok ? await continued(opened.model, request, context) : { ok: false, message: opened.problem.message };
   } catch (error) {
     if (error instanceof LanguageModelError || error instanceof HostDiedError) return { ok: false, message: error.message };

@@ -1,10 +1,10 @@
-// Text generation: one stream of tokens, or two from one prompt with the divergence between them.
+// Text generation: one stream of tokens.
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { neverCancelled } from '../shared/cancellation.ts';
 import type { DecodedToken } from '../runtime/protocol.ts';
 import type { Sampling, Uniform } from '../shared/sampling.ts';
-import { divergence, logProbabilityOf, sample } from '../shared/sampling.ts';
-import type { Feeds, LanguageModelFault } from './session.ts';
+import { logProbabilityOf, sample } from '../shared/sampling.ts';
+import type { LanguageModelFault } from './session.ts';
 import { covers, LanguageModelError } from './session.ts';
 import { StopWatch } from './stopText.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -63,7 +63,7 @@ export function promptFault(prompt: readonly number[], { decoder, embeddings = [
 }
 
 /** Random numbers that can be looked at before they are used. */
-class Chance implements Uniform {
+export class Chance implements Uniform {
   private readonly drawn: number[] = [];
 
   constructor(private readonly random: Uniform) {}
@@ -79,7 +79,7 @@ class Chance implements Uniform {
 }
 
 /** One stream on its way: what it wrote, and whether it has ended. */
-class Writer {
+export class Writer {
   readonly tokens: GeneratedToken[] = [];
   private readonly watch: StopWatch;
   private readonly decoding;
@@ -98,14 +98,18 @@ class Writer {
     if (options.maxTokens <= 0) this.end = { reason: 'maxTokens' };
   }
 
-  choose(logits: Float32Array): number {
+  private choose(logits: Float32Array): number {
     const seen = this.options.sampling.repetitionPenalty === 1 ? [] : [...this.prompt, ...this.tokens.map(({ id }) => id)];
     return sample(logits, seen, this.options.sampling, this.chance);
   }
 
   /** Chooses and adds a token. */
   write(logits: Float32Array): void {
-    const id = this.choose(logits);
+    this.put(this.choose(logits), logits);
+  }
+
+  /** Adds a token that another stream chose. */
+  put(id: number, logits: Float32Array): void {
     this.add({ id, logProbability: logProbabilityOf(logits, id) });
   }
 
@@ -130,7 +134,7 @@ class Writer {
     }
   }
 
-  add(token: DecodedToken): void {
+  private add(token: DecodedToken): void {
     const { id } = token;
     this.tokens.push(token);
     const ended = this.options.endIds.includes(id);
@@ -184,112 +188,7 @@ export async function generate(source: StreamSource, tokenizer: TextStream, prom
   }
 }
 
-/** The two streams at one place. */
-export interface PairStep {
-  /** KL(first ‖ second) between the next-token distributions, nats. */
-  readonly divergence: number;
-  /** Had both streams the same tokens so far? Only then do the inputs alone not differ. */
-  readonly sameContext: boolean;
-}
-
-export interface PairGeneration {
-  readonly first: Generation;
-  readonly second: Generation;
-  /** As long as the shorter stream, which ends the comparison. */
-  readonly steps: readonly PairStep[];
-  /** Was the prompt run once for both? */
-  readonly sharedPrompt: boolean;
-}
-
-export interface PairOptions extends GenerationOptions {
-  /** `own`: each stream goes on with its own tokens; `first`: the second is led along the first one's. */
-  readonly follow: 'own' | 'first';
-  /** Do both decoders compute the same on the prompt, though they are two? Their caches must be alike. */
-  readonly samePrompt?: boolean;
-}
-
-export interface PairListener {
-  readonly first?: TokenListener;
-  readonly second?: TokenListener;
-  readonly step?: (step: PairStep) => void;
-}
-
-/**
- * Two streams from one prompt, with the divergence of their next-token distributions. The prompt is run once if both
- * streams feed the same to the same decoder there.
- * @param randoms one a stream: with the same seed, the same distributions give the same tokens
- * @throws LanguageModelError, RuntimeError, HostDiedError
- */
-export async function generatePair(sources: readonly [StreamSource, StreamSource], tokenizer: TextStream, prompt: readonly number[], options: PairOptions, randoms: readonly [Uniform, Uniform], listener: PairListener = {}): Promise<PairGeneration> {
-  for (const source of sources) refuse(promptFault(prompt, source, options.contextLength));
-  const sharedPrompt = options.samePrompt === true || sharesPrompt(sources, prompt.length);
-  const first = new TokenStream(sources[0], options.cache);
-  let second: TokenStream | undefined;
-  try {
-    const firstLogits = options.maxTokens > 0 ? await first.append(prompt) : new Float32Array();
-    second = sharedPrompt ? first.fork(sources[1]) : new TokenStream(sources[1], options.cache);
-    const secondLogits = sharedPrompt || options.maxTokens <= 0 ? firstLogits : await second.append(prompt);
-    const writers: Writers = [new Writer(prompt, tokenizer, options, new Chance(randoms[0]), listener.first), new Writer(prompt, tokenizer, options, new Chance(randoms[1]), listener.second)];
-    const steps = await writeBoth([first, second], writers, [firstLogits, secondLogits], options, listener.step);
-    return { first: writers[0].result(), second: writers[1].result(), steps, sharedPrompt };
-  } finally {
-    // The second stream may still lean on the first one's cache.
-    await second?.close();
-    await first.close();
-  }
-}
-
-type Writers = readonly [Writer, Writer];
-type BothLogits = readonly [Float32Array, Float32Array];
-
-async function writeBoth(streams: readonly [TokenStream, TokenStream], writers: Writers, start: BothLogits, options: PairOptions, onStep: PairListener['step']): Promise<PairStep[]> {
-  const token = options.token ?? neverCancelled;
-  const steps: PairStep[] = [];
-  let logits: BothLogits = start;
-  let sameContext = true;
-  while (!token.isCancellationRequested && writers.some(({ end }) => !end)) {
-    if (writers.every(({ end }) => !end)) {
-      const step = { divergence: divergence(...logits), sameContext };
-      steps.push(step);
-      onStep?.(step);
-    }
-    const ids = chooseBoth(writers, logits, options.follow);
-    sameContext &&= ids[0] === ids[1];
-    // The second first: it may lean on the first one's cache, which the first frees when it goes on.
-    const second = await advance(streams[1], writers[1], ids[1], logits[1]);
-    const first = await advance(streams[0], writers[0], ids[0], logits[0]);
-    logits = [first, second];
-  }
-  for (const writer of writers) writer.cancel();
-  return steps;
-}
-
-function chooseBoth([first, second]: Writers, logits: BothLogits, follow: PairOptions['follow']): readonly [number | null, number | null] {
-  const id = first.end ? null : first.choose(logits[0]);
-  const own = second.end ? null : follow === 'first' ? id : second.choose(logits[1]);
-  return [id, own];
-}
-
-/** Writes the token and, unless the stream has ended with it, gives the logits after it. */
-async function advance(stream: TokenStream, writer: Writer, id: number | null, logits: Float32Array): Promise<Float32Array> {
-  if (id === null) return logits;
-  writer.add({ id, logProbability: logProbabilityOf(logits, id) });
-  return writer.end ? logits : stream.append([id]);
-}
-
-function sharesPrompt([first, second]: readonly [StreamSource, StreamSource], length: number): boolean {
-  const span = { start: 0, count: length };
-  return first.decoder === second.decoder && first.embeddings === second.embeddings && sameFeeds(first.feeds?.(span) ?? {}, second.feeds?.(span) ?? {});
-}
-
-function sameFeeds(a: Feeds, b: Feeds): boolean {
-  const names = Object.keys(a);
-  return names.length === Object.keys(b).length && names.every((name) => {
-    const [x, y] = [a[name], b[name]];
-    return x !== undefined && y !== undefined && x.type === y.type && String(x.dims) === String(y.dims) && x.data.every((value: number | bigint, i: number) => Object.is(value, y.data[i]));
-  });
-}
-
-function refuse(fault: LanguageModelFault | null): void {
+/** @throws LanguageModelError */
+export function refuse(fault: LanguageModelFault | null): void {
   if (fault) throw new LanguageModelError(fault);
 }

@@ -28,7 +28,7 @@ const besides: Readonly<Record<string, readonly number[]>> = {
  * one once, packed ones unpacked; not indices, single numbers, quantisation scales or tables of positions' angles.
  */
 export function countParameters({ initializers, nodes }: Pick<Graph, 'initializers' | 'nodes'>): ParameterCount {
-  const excluded = new Set(nodes.flatMap(({ op, inputs }) => (besides[op] ?? []).flatMap((i) => inputs[i] ?? [])));
+  const excluded = new Set([...nodes.flatMap(({ op, inputs }) => (besides[op] ?? []).flatMap((i) => inputs[i] ?? [])), ...anglesOf(nodes)]);
   const packed = new Map(nodes.flatMap((node) => packedWeight(node)));
   const counts = new Map<string, number>();
   for (const [name, tensor] of initializers) {
@@ -38,6 +38,34 @@ export function countParameters({ initializers, nodes }: Pick<Graph, 'initialize
   }
   const types = [...counts].map(([type, parameters]) => ({ type, parameters })).sort((a, b) => b.parameters - a.parameters);
   return { total: types.reduce((sum, { parameters }) => sum + parameters, 0), types };
+}
+
+/** What sines and cosines of positions are computed from: positions and the frequencies that they are multiplied by. */
+function anglesOf(nodes: readonly GraphNode[]): ReadonlySet<string> {
+  const makers = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+  const found = new Set<string>();
+  for (const { op, inputs } of nodes) {
+    if (op !== 'Sin' && op !== 'Cos') continue;
+    const behind = ancestors(inputs, makers);
+    // Of what the model reads, that is an activation of it, whose weights are weights.
+    if (![...behind].some((name) => contents.has(name))) for (const name of behind) found.add(name);
+  }
+  return found;
+}
+
+const contents: ReadonlySet<string> = new Set(['input_ids', 'inputs_embeds', 'pixel_values']);
+
+/** All values that these are computed from, themselves among them; what is known of a value's shape alone is none. */
+function ancestors(values: readonly string[], makers: ReadonlyMap<string, GraphNode>): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const waiting = [...values];
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    if (seen.has(name)) continue;
+    seen.add(name);
+    const maker = makers.get(name);
+    if (maker && maker.op !== 'Shape') waiting.push(...maker.inputs);
+  }
+  return seen;
 }
 
 type Unpack = (tensor: Initializer) => { readonly type: string; readonly parameters: number };

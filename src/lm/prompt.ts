@@ -37,8 +37,10 @@ function messageIds(tokenizer: Tokenizer, content: string): Checked<readonly num
   return rendered.ok ? { ok: true, value: tokenizer.encode(rendered.value, false).ids } : rendered;
 }
 
-/** Where the text's first tokens end; at least one character. */
+/** Where the text's first tokens end; at least one character, and no half of one: a token may be a part of a character. */
 function cutAfter(tokenizer: Tokenizer, text: string, tokens: number): number {
   const { ranges } = tokenizer.encode(text, false);
-  return Math.max(1, ranges[tokens]?.start ?? text.length);
+  const end = Math.max(1, ranges[tokens]?.start ?? text.length);
+  const isSecondHalf = /^[\udc00-\udfff]/.test(text.slice(end)) && /[\ud800-\udbff]$/.test(text.slice(0, end));
+  return isSecondHalf ? end + 1 : end;
 }

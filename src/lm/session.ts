@@ -5,8 +5,8 @@ import type { RestingModel } from './resting.ts';
 import { Resting } from './resting.ts';
 import { runnableModel } from './runnableModel.ts';
 import type { Graph } from '../onnx/graph.ts';
-import type { Decoding, ModelHost, ModelSource, Session } from '../runtime/client.ts';
-import type { CacheUse, DecodedToken, HostTensor, SessionOptions } from '../runtime/protocol.ts';
+import type { Decoding, Lane, ModelHost, ModelSource, Pairing, Session } from '../runtime/client.ts';
+import type { CacheUse, DecodedToken, HostTensor, PairedToken, SessionOptions } from '../runtime/protocol.ts';
 import { isAtRest, without } from '../runtime/rest.ts';
 import { floatToHalf, halfToFloat } from '../shared/float16.ts';
 
@@ -61,8 +61,11 @@ export interface PassResult {
   readonly reads: Readonly<Record<string, FloatTensor>>;
 }
 
+/** A text to be continued within the host: see `DecodeLane`. */
+export type DecodeText = Omit<Lane, 'inputs' | 'embedding' | 'rest' | 'cache'> & { readonly cache: Omit<CacheUse, 'carry'> & { readonly from: number; readonly to: number } };
+
 /** A step of decoding within the host: see `DecodeRequest`. */
-export type DecodeStep = Omit<Decoding, 'inputs' | 'embedding' | 'rest' | 'cache'> & { readonly cache: Omit<CacheUse, 'carry'> & { readonly from: number; readonly to: number } };
+export type DecodeStep = DecodeText & Pick<Decoding, 'sampling' | 'endIds' | 'steps' | 'millis'>;
 
 export interface DecoderModel {
   readonly graph: Graph;
@@ -162,18 +165,32 @@ export class Decoder {
 
   /** Goes on from a cache, token by token within the host. @throws RuntimeError, HostDiedError, CacheLostError */
   async decode(step: DecodeStep): Promise<readonly DecodedToken[]> {
-    const inputs = stepInputs(this.io);
-    this.refuseMissing([...inputs.map(({ name }) => name), ...Object.keys(this.carry), ...Object.keys(step.feeds[0] ?? {}), ...(this.io.embeds && this.embed ? [this.io.embeds.name] : [])]);
-    const embedding = this.embed && this.io.embeds ? { embedding: { session: this.embed, ...embeddingNames(this.embed), into: this.io.embeds.name } } : {};
-    const rest = await this.restFor(step.feeds);
-    return this.session.decode({ ...step, inputs, ...embedding, ...rest, cache: { ...step.cache, carry: this.carry } });
+    return this.session.decode({ ...step, ...(await this.lane(step)) });
   }
 
-  private async restFor(steps: readonly Feeds[]): Promise<Pick<Decoding, 'rest'>> {
+  /**
+   * Goes on from a cache beside another decoder, which goes on from its own; null where they cannot be open together.
+   * @throws RuntimeError, HostDiedError, CacheLostError
+   */
+  async decodeBeside(own: DecodeText, other: Decoder, others: DecodeText, pairing: Pairing): Promise<readonly PairedToken[] | null> {
+    if (other.host !== this.host) return null;
+    const [lane, beside] = [await this.lane(own, pairing.reads), await other.lane(others, pairing.reads)];
+    return this.session.decodeBeside(lane, other.session, beside, pairing);
+  }
+
+  private async lane(text: DecodeText, reads: readonly string[] = []): Promise<Lane> {
+    const inputs = stepInputs(this.io);
+    this.refuseMissing([...inputs.map(({ name }) => name), ...Object.keys(this.carry), ...Object.keys(text.feeds[0] ?? {}), ...(this.io.embeds && this.embed ? [this.io.embeds.name] : [])]);
+    const embedding = this.embed && this.io.embeds ? { embedding: { session: this.embed, ...embeddingNames(this.embed), into: this.io.embeds.name } } : {};
+    const rest = await this.restFor(text.feeds, reads);
+    return { ...text, inputs, ...embedding, ...rest, cache: { ...text.cache, carry: this.carry } };
+  }
+
+  private async restFor(steps: readonly Feeds[], reads: readonly string[]): Promise<Pick<Lane, 'rest'>> {
     const { resting } = this;
     const atRest = resting ? steps.find((feeds) => isAtRest(feeds, resting.inputs)) : undefined;
     const session = atRest ? await resting?.for(atRest) : null;
-    return session ? { rest: { session, inputs: resting?.inputs ?? [] } } : {};
+    return session && reads.every((name) => session.outputNames.includes(name)) ? { rest: { session, inputs: resting?.inputs ?? [] } } : {};
   }
 
   private async feedsOf(pass: DecoderPass): Promise<Feeds> {

@@ -4,8 +4,9 @@ import type { Site } from './sites.ts';
 import type { GradientQuestion } from '../onnx/gradientGraph.ts';
 import { gradientGraph } from '../onnx/gradientGraph.ts';
 import type { Graph } from '../onnx/graph.ts';
+import { typeCode } from '../onnx/graph.ts';
 
-/** The output that holds d target / d site, in the site's shape. */
+/** The output that holds d target / d site, float32 in the site's shape. */
 export const siteGradientName = (site: Pick<Site, 'name'>): string => `gradient/${site.name}`;
 
 export interface SiteQuestion extends Pick<GradientQuestion, 'loss' | 'cotangent' | 'feeds' | 'execute'> {
@@ -25,7 +26,9 @@ export async function differentiateBySites(graph: Graph, { sites, ...question }:
   const differentiated = await gradientGraph(whole, { ...question, withRespectTo: [...new Set(values)], prefix: 'gradient/by' });
   const named = new GraphDraft({ ...differentiated, outputs: whole.outputs }, 'gradient/');
   sites.forEach((site, i) => {
-    named.append('Identity', [`gradient/by/${values[i] ?? ''}`], {}, siteGradientName(site));
+    const gradient = `gradient/by/${values[i] ?? ''}`;
+    if (site.type === 'float32') named.append('Identity', [gradient], {}, siteGradientName(site));
+    else named.append('Cast', [gradient], { to: typeCode('float32') }, siteGradientName(site));
     named.output({ name: siteGradientName(site), type: 'float32', dims: site.shape });
   });
   return named.graph();

@@ -1,9 +1,10 @@
 // One stream of tokens through a decoder: appends tokens, keeps the cache, and outlives the host's death.
 import { HostDiedError, survivingDeaths } from '../runtime/client.ts';
-import type { DecodedToken } from '../runtime/protocol.ts';
+import type { DecodedToken, PairComparison, PairedToken } from '../runtime/protocol.ts';
+import { normDrift } from '../shared/normDrift.ts';
 import type { Sampling } from '../shared/sampling.ts';
-import { logProbabilityOf, sample } from '../shared/sampling.ts';
-import type { Decoder, EmbeddingRows, Feeds, FloatTensor } from './session.ts';
+import { divergence, logProbabilityOf, sample } from '../shared/sampling.ts';
+import type { Decoder, DecodeText, EmbeddingRows, Feeds, FloatTensor } from './session.ts';
 import { LanguageModelError } from './session.ts';
 
 /** The positions that a pass computes. */
@@ -34,6 +35,13 @@ export interface Choice {
   readonly steps: number;
   /** After so long what was chosen is handed over, whatever its number. */
   readonly millis: number;
+}
+
+/** What decides on the next tokens of two streams. */
+export interface PairChoice extends Omit<Choice, 'randoms'> {
+  /** Of each stream. */
+  readonly randoms: readonly [readonly number[], readonly number[]];
+  readonly follow: 'own' | 'first';
 }
 
 /** Appending gives the logits after the last token. Close it when done. */
@@ -92,22 +100,84 @@ export class TokenStream {
   async next(id: number, choice: Choice): Promise<readonly DecodedToken[]> {
     this.ids.push(id);
     const chosen = await this.surviving(async () => {
-      const together = this.kept !== null && this.source.decoder.decodesInHost && this.past === this.ids.length - 1;
-      return together ? this.decode(this.kept ?? 0, id, choice) : [await this.chooseOne(choice)];
+      const text = this.inHost(choice.randoms, choice);
+      return text ? this.decode(text, choice) : [await this.chooseOne(choice)];
     });
-    if (chosen.some(({ logProbability }) => Number.isNaN(logProbability))) throw notANumber();
+    if (chosen.some(isNoNumber)) throw notANumber();
     return chosen;
   }
 
-  private async surviving<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * The same of this stream and another, which is compared with this one before each token is chosen. Where the models
+   * of both are open in one host many are chosen at once, else one of each.
+   * @throws as `append`
+   */
+  async nextBeside(other: TokenStream, ids: readonly [number, number], choice: PairChoice): Promise<readonly PairedToken[]> {
+    this.ids.push(ids[0]);
+    other.ids.push(ids[1]);
+    const chosen = await this.surviving(async () => (await this.decodeBeside(other, choice)) ?? [await this.chooseBeside(other, choice)], other);
+    if (chosen.some(({ tokens }) => tokens.some(isNoNumber))) throw notANumber();
+    return chosen;
+  }
+
+  /** Compares what follows both, after a pass of each. */
+  compared(own: ArrayLike<number>, other: TokenStream, others: ArrayLike<number>): PairComparison {
+    const drifts = this.readNames.map((name) => normDrift(this.lastReads[name]?.data ?? [], other.lastReads[name]?.data ?? []));
+    return { divergence: divergence(own, others), drifts };
+  }
+
+  private async surviving<T>(work: () => Promise<T>, other?: TokenStream): Promise<T> {
     return survivingDeaths(async () => {
       try {
         return await work();
       } catch (error) {
-        if (error instanceof HostDiedError) this.forgetKept();
+        if (error instanceof HostDiedError) {
+          this.forgetKept();
+          other?.forgetKept();
+        }
         throw error;
       }
     });
+  }
+
+  /** How the host goes on by itself, where it can. */
+  private inHost(randoms: readonly number[], { sampling, steps }: Pick<Choice, 'sampling' | 'steps'>): DecodeText | null {
+    const { decoder } = this.source;
+    if (this.kept === null || !decoder.decodesInHost || this.past !== this.ids.length - 1) return null;
+    return {
+      token: this.ids.at(-1) ?? 0, position: this.past, randoms,
+      seen: sampling.repetitionPenalty === 1 ? [] : this.ids,
+      feeds: this.stepFeeds(this.past, steps),
+      cache: { from: this.kept, to: decoder.host.newCache(), forget: this.borrowed ? [] : [this.kept] },
+    };
+  }
+
+  /** Takes what the host chose: all but the last of it is in the cache. */
+  private keep({ cache: { to } }: DecodeText, chosen: readonly DecodedToken[]): void {
+    this.ids.push(...chosen.slice(0, -1).map(({ id }) => id));
+    [this.kept, this.past, this.borrowed] = [to, this.ids.length, false];
+  }
+
+  private async decodeBeside(other: TokenStream, choice: PairChoice): Promise<readonly PairedToken[] | null> {
+    const [own, others] = [this.inHost(choice.randoms[0], choice), other.inHost(choice.randoms[1], choice)];
+    if (!own || !others) return null;
+    const { sampling, endIds, steps, millis, follow } = choice;
+    const chosen = await this.source.decoder.decodeBeside(own, other.source.decoder, others, { sampling, endIds, steps, millis, follow, reads: this.readNames });
+    if (!chosen) return null;
+    this.keep(own, chosen.map(({ tokens }) => tokens[0]));
+    other.keep(others, chosen.map(({ tokens }) => tokens[1]));
+    return chosen;
+  }
+
+  private async chooseBeside(other: TokenStream, { sampling, randoms, follow }: PairChoice): Promise<PairedToken> {
+    // The other first: it may lean on this one's cache, which this one frees when it goes on.
+    const others = await other.pass();
+    const own = await this.pass();
+    const choose = ({ ids }: TokenStream, logits: Float32Array, draws: readonly number[]): number => sample(logits, ids, sampling, { next: () => draws[0] ?? 0 });
+    const id = choose(this, own, randoms[0]);
+    const second = follow === 'first' ? id : choose(other, others, randoms[1]);
+    const tokens = [{ id, logProbability: logProbabilityOf(own, id) }, { id: second, logProbability: logProbabilityOf(others, second) }] as const;
+    return { tokens, ...this.compared(own, other, others) };
   }
 
   private async chooseOne({ sampling, randoms }: Choice): Promise<DecodedToken> {
@@ -116,17 +186,9 @@ export class TokenStream {
     return { id, logProbability: logProbabilityOf(logits, id) };
   }
 
-  private async decode(from: number, token: number, choice: Choice): Promise<readonly DecodedToken[]> {
-    const { decoder } = this.source;
-    const to = decoder.host.newCache();
-    const chosen = await decoder.decode({
-      ...choice, token, position: this.past,
-      seen: choice.sampling.repetitionPenalty === 1 ? [] : this.ids,
-      feeds: this.stepFeeds(this.past, choice.steps),
-      cache: { from, to, forget: this.borrowed ? [] : [from] },
-    });
-    this.ids.push(...chosen.slice(0, -1).map(({ id }) => id));
-    [this.kept, this.past, this.borrowed] = [to, this.ids.length, false];
+  private async decode(text: DecodeText, choice: Choice): Promise<readonly DecodedToken[]> {
+    const chosen = await this.source.decoder.decode({ ...choice, ...text });
+    this.keep(text, chosen);
     return chosen;
   }
 
@@ -177,6 +239,8 @@ export class TokenStream {
     }
   }
 }
+
+const isNoNumber = ({ logProbability }: DecodedToken): boolean => Number.isNaN(logProbability);
 
 const notANumber = (): LanguageModelError => new LanguageModelError({ code: 'notANumber', message: 'The model gave logits that are not numbers. Try another variant of the model (fp32 for fp16), or the provider cpu.' });
 

@@ -96,6 +96,11 @@ function expanded(ids: readonly number[], image: number, sizes: readonly number[
 function placed(ids: readonly number[], image: number, images: readonly ImageFeatures[]): ImagePrompt {
   const places = ids.flatMap((id, at) => (id === image ? [at] : []));
   let next = 0;
-  const embeddings = images.flatMap(({ rows, width }) => Array.from({ length: rows.length / width }, (_, row): EmbeddingRows => ({ at: places[next++] ?? 0, rows: rows.subarray(row * width, (row + 1) * width), width })));
-  return { ids, embeddings };
+  return { ids, embeddings: images.flatMap((one) => runsOf(one, places.slice(next, (next += one.rows.length / one.width)))) };
+}
+
+/** Rows that stand side by side, as one. */
+function runsOf({ rows, width }: ImageFeatures, places: readonly number[]): readonly EmbeddingRows[] {
+  const starts = places.flatMap((at, row) => (row === 0 || at !== (places[row - 1] ?? 0) + 1 ? [row] : []));
+  return starts.map((row, i) => ({ at: places[row] ?? 0, rows: rows.subarray(row * width, (starts[i + 1] ?? places.length) * width), width }));
 }

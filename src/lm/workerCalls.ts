@@ -38,9 +38,22 @@ export interface FactsRequest extends ModelAt {
   readonly memoryBudgetBytes: number | null;
 }
 
+/** Which provider is to run a model. */
+export type ProviderWish =
+  /** This one; where the model does not run on it, CPU. */
+  | { readonly kind: 'asked'; readonly provider: Provider }
+  /** The first of these that agrees with CPU on a short prompt and is faster, else CPU. */
+  | { readonly kind: 'fastest'; readonly candidates: readonly Provider[] };
+
+/** Which provider runs a model, and why each that was tried does not. */
+export interface ModelProvider {
+  readonly provider: Provider;
+  readonly passedOver: readonly string[];
+}
+
 export interface CompletionRequest {
   readonly model: ModelAt;
-  readonly provider: Provider;
+  readonly provider: ProviderWish;
   /** Null: what the machine has to spare. */
   readonly memoryBudgetBytes: number | null;
   /** What is continued, or answered. */
@@ -56,6 +69,7 @@ export type CompletionEvent =
   | { readonly type: 'opening' }
   /** The process that holds the model. */
   | { readonly type: 'host'; readonly pid: number }
+  | ({ readonly type: 'provider' } & ModelProvider)
   | { readonly type: 'prompt'; readonly tokens: number; /** Characters at the beginning that did not fit. */ readonly left: number; readonly asMessage: boolean }
   | { readonly type: 'text'; readonly text: string; readonly tokens: number }
   /** What went wrong and was mended. */

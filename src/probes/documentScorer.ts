@@ -135,6 +135,9 @@ function warningsOf(contexts: number, chunks: number, skipped: number, { model, 
   return [...cut, ...(skipped > 0 ? [`${skipped === 1 ? 'One sentence was' : `${skipped} sentences were`} not scored: longer than half of what ${model} reads at once.`] : [])];
 }
 
+/** Beside the context's. */
+const MOST_CHECKPOINTS = 5;
+
 /** One text, its scores so far, and caches to go on from. */
 class ScoredStream {
   private ids: readonly number[] = [];
@@ -185,11 +188,11 @@ class ScoredStream {
     probeScores(this.probe, matrixOf(rows, width)).forEach((score, i) => void scores.set(finals[i] ?? 0, score));
   }
 
-  /** The context's cache, the one before the last change and the one of the whole text stay. */
-  private async keep({ checkpoints, resume, pause, end }: RescoringPlan, contextTokens: number, made: ReadonlyMap<number, number>): Promise<void> {
+  /** The context's cache and the newest ones stay. */
+  private async keep({ checkpoints }: RescoringPlan, contextTokens: number, made: ReadonlyMap<number, number>): Promise<void> {
     const all = new Map([...[...this.caches].filter(([length]) => checkpoints.includes(length)), ...made]);
-    const wanted = new Set([contextTokens, pause ?? resume, end === 0 ? Math.max(0, ...all.keys()) : end]);
-    const kept = new Map([...all].filter(([length]) => wanted.has(length)));
+    const newest = [...all.keys()].slice(-MOST_CHECKPOINTS);
+    const kept = new Map([...all].filter(([length]) => length === contextTokens || newest.includes(length)));
     const gone = [...this.caches.values(), ...made.values()].filter((cache) => ![...kept.values()].includes(cache));
     this.caches = kept;
     await this.reader.forget(gone);
@@ -208,7 +211,8 @@ class ScoredStream {
 }
 
 /** Without a cache nothing can be gone on from. */
-function spansOf({ resume, pause, end }: RescoringPlan, hasCache: boolean): readonly (readonly [number, number])[] {
+function spansOf({ resume, pauses, end }: RescoringPlan, hasCache: boolean): readonly (readonly [number, number])[] {
   if (end <= resume) return [];
-  return pause === null || !hasCache ? [[resume, end]] : [[resume, pause], [pause, end]];
+  const places = [resume, ...(hasCache ? pauses : []), end];
+  return places.slice(1).map((place, i) => [places[i] ?? 0, place]);
 }

@@ -16,8 +16,8 @@ export interface RescoringPlan {
   readonly checkpoints: readonly number[];
   /** Tokens whose cache the pass goes on from; 0: from the beginning. */
   readonly resume: number;
-  /** Where a checkpoint is worth making: before what changed, since the next change is likely there as well. */
-  readonly pause: number | null;
+  /** Where checkpoints are worth making, ascending: before what changed, since the next change is likely there as well, and here and there between statements. */
+  readonly pauses: readonly number[];
   /** Tokens up to here are run; `resume` where nothing is to be run. */
   readonly end: number;
 }
@@ -38,12 +38,23 @@ export function planRescoring(before: ScoredTokens, ids: readonly number[], fina
   const checkpoints = before.checkpoints.filter((length) => length <= common);
   const wanted = finals.filter((final) => !kept.has(final));
   const [first, last] = [wanted[0], wanted.at(-1)];
-  if (first === undefined || last === undefined) return { kept, checkpoints, resume: 0, pause: null, end: 0 };
+  if (first === undefined || last === undefined) return { kept, checkpoints, resume: 0, pauses: [], end: 0 };
   const resume = Math.max(0, ...checkpoints.filter((length) => length <= first));
   const end = last + 1;
   // Of a new text the context is what stays; of a changed one, what stands before the change.
-  const pause = Math.min(first, Math.max(contextTokens, common));
-  return { kept, checkpoints, resume, pause: pause > resume && pause < end ? pause : null, end };
+  const stays = Math.min(first, Math.max(contextTokens, common));
+  const pauses = [...new Set([stays, ...between(wanted)])].filter((place) => place > resume && place < end).sort((a, b) => a - b);
+  return { kept, checkpoints, resume, pauses, end };
+}
+
+/** Checkpoints within a text that is run at once, at most: each keeps the cache of all before it. */
+const CHECKPOINTS_BETWEEN = 3;
+
+/** Behind evenly spread statements, the last but one among them, where there are several. */
+function between(finals: readonly number[]): readonly number[] {
+  const inner = finals.slice(0, -1);
+  const count = Math.min(CHECKPOINTS_BETWEEN, inner.length);
+  return Array.from({ length: count }, (_, i) => (inner[Math.ceil(((i + 1) * inner.length) / count) - 1] ?? 0) + 1);
 }
 
 function commonPrefix(a: readonly number[], b: readonly number[]): number {

@@ -12,7 +12,7 @@ import { sizeText } from '../shared/sizeText.ts';
 
 // Sessions and errors are part of the host's interface: who has a host needs one import.
 export { CacheLostError, HostDiedError, HostStartError, RuntimeError } from './hostErrors.ts';
-export type { Decoding, ExternalModel, Iteration, ModelSource, RunOptions, Session } from './session.ts';
+export type { Decoding, ExternalModel, Iteration, Lane, ModelSource, Pairing, RunOptions, Session } from './session.ts';
 
 export interface ModelHostOptions {
   /** The built host (`dist/host.cjs`). */

@@ -1,7 +1,8 @@
 // Token by token within the host: each pass takes the token that the one before chose, and the cache that it left.
-import type { DecodedToken, DecodeRequest, HostTensor, StepInput } from './protocol.ts';
+import type { DecodedToken, DecodeLane, DecodePace, DecodeRequest, HostTensor, StepInput } from './protocol.ts';
 import { isAtRest, without } from './rest.ts';
 import { halfToFloat } from '../shared/float16.ts';
+import type { Sampling } from '../shared/sampling.ts';
 import { logProbabilityOf, sample } from '../shared/sampling.ts';
 
 /** What the loop needs of the native runtime, whose tensors are T. */
@@ -15,7 +16,7 @@ export interface LoopRuntime<T> {
   free(tensor: T): void;
 }
 
-interface RuntimeTensor {
+export interface RuntimeTensor {
   readonly dims: readonly number[];
   readonly data: unknown;
 }
@@ -28,49 +29,95 @@ export interface Decoded<T> {
 
 /** Decodes at least one token from a cache. */
 export async function decodeTokens<T extends RuntimeTensor>(request: DecodeRequest, cache: Readonly<Record<string, T>>, runtime: LoopRuntime<T>): Promise<Decoded<T>> {
-  const { inputs, embedding, feeds: beside, rest, sampling, endIds, steps, millis } = request;
   const started = performance.now();
-  const fillers = inputs.map((input) => new StepFiller(input, request.position + steps, runtime));
-  const ids = embedding ? new StepFiller({ name: embedding.input, type: embedding.type, dims: [1, 1], value: 'token' }, 1, runtime) : null;
-  let feeds: Record<string, T> = { ...cache };
-  let resting = false;
+  const lane = new Lane(request, request.steps, cache, runtime);
   const tokens: DecodedToken[] = [];
-  const seen = [...request.seen];
-  const draws = request.randoms.values();
-  const random = { next: (): number => draws.next().value ?? 0 };
-  let [token, position] = [request.token, request.position];
-  for (let step = 0; ; step++, position++) {
-    for (const filler of fillers) feeds[filler.name] = filler.at(token, position);
-    const added = beside[step] ?? (step === 0 ? {} : undefined);
-    if (added && (step === 0 || beside.length > 1)) {
-      resting = rest !== undefined && isAtRest(added, rest.inputs);
-      if (resting && rest) feeds = without(feeds, rest.inputs);
-      for (const [name, { type, dims, data }] of Object.entries(resting && rest ? without(added, rest.inputs) : added)) feeds[name] = runtime.tensor(type, dims, data);
-    }
-    if (embedding && ids) feeds[embedding.into] = required(await runtime.embed({ [ids.name]: ids.at(token, position) }), embedding.output);
-    const results = await (resting ? runtime.rest(feeds) : runtime.run(feeds));
-    for (const [input, output] of Object.entries(request.cache.carry)) {
+  do tokens.push(lane.choose(lastRow(required(await lane.pass(), 'logits')), request.sampling));
+  while (!isOver(request, tokens, started));
+  return { tokens, state: lane.state };
+}
+
+/** Is this token the last of a message? */
+export const isOver = ({ steps, endIds, millis }: DecodePace, tokens: readonly DecodedToken[], started: number): boolean =>
+  tokens.length >= steps || endIds.includes(tokens.at(-1)?.id ?? Number.NaN) || performance.now() - started >= millis;
+
+/** One text on its way: each pass runs the token that was chosen last. */
+export class Lane<T extends RuntimeTensor> {
+  private readonly fillers: readonly StepFiller<T>[];
+  private readonly ids: StepFiller<T> | null;
+  private readonly seen: number[];
+  private readonly random;
+  private feeds: Record<string, T>;
+  private token: number;
+  private step = 0;
+  private resting = false;
+
+  constructor(
+    private readonly lane: DecodeLane,
+    steps: number,
+    cache: Readonly<Record<string, T>>,
+    private readonly runtime: LoopRuntime<T>,
+  ) {
+    this.fillers = lane.inputs.map((input) => new StepFiller(input, lane.position + steps, runtime));
+    this.ids = lane.embedding ? new StepFiller({ name: lane.embedding.input, type: lane.embedding.type, dims: [1, 1], value: 'token' }, 1, runtime) : null;
+    const draws = lane.randoms.values();
+    this.random = { next: (): number => draws.next().value ?? 0 };
+    this.seen = [...lane.seen];
+    this.feeds = { ...cache };
+    this.token = lane.token;
+  }
+
+  get state(): Readonly<Record<string, T>> {
+    return Object.fromEntries(Object.keys(this.lane.cache.carry).map((name) => [name, required(this.feeds, name)]));
+  }
+
+  /** The outputs after the token that was chosen last. */
+  async pass(): Promise<Readonly<Record<string, T>>> {
+    const { lane: { embedding, cache, position }, runtime, step } = this;
+    for (const filler of this.fillers) this.feeds[filler.name] = filler.at(this.token, position + step);
+    this.feedBeside();
+    const { feeds } = this;
+    if (embedding && this.ids) feeds[embedding.into] = required(await runtime.embed({ [this.ids.name]: this.ids.at(this.token, position + step) }), embedding.output);
+    const results = await (this.resting ? runtime.rest(feeds) : runtime.run(feeds));
+    for (const [input, output] of Object.entries(cache.carry)) {
       // What came with the request is the cache's, which others may go on from.
       if (step > 0) runtime.free(required(feeds, input));
       feeds[input] = required(results, output);
     }
-    const logits = lastRow(required(results, 'logits'));
-    token = sample(logits, seen, sampling, random);
-    tokens.push({ id: token, logProbability: logProbabilityOf(logits, token) });
-    if (seen.length > 0) seen.push(token);
-    if (tokens.length >= steps || endIds.includes(token) || performance.now() - started >= millis) break;
+    this.step++;
+    return results;
   }
-  return { tokens, state: Object.fromEntries(Object.keys(request.cache.carry).map((name) => [name, required(feeds, name)])) };
+
+  private feedBeside(): void {
+    const { lane: { feeds: beside, rest }, step } = this;
+    const added = beside[step] ?? (step === 0 ? {} : undefined);
+    if (!added || (step > 0 && beside.length === 1)) return;
+    this.resting = rest !== undefined && isAtRest(added, rest.inputs);
+    if (this.resting && rest) this.feeds = without(this.feeds, rest.inputs);
+    const used = this.resting && rest ? without(added, rest.inputs) : added;
+    for (const [name, { type, dims, data }] of Object.entries(used)) this.feeds[name] = this.runtime.tensor(type, dims, data);
+  }
+
+  choose(logits: ArrayLike<number>, sampling: Sampling): DecodedToken {
+    return this.take(sample(logits, this.seen, sampling, this.random), logits);
+  }
+
+  /** Goes on with a token, whoever chose it. */
+  take(id: number, logits: ArrayLike<number>): DecodedToken {
+    this.token = id;
+    if (this.seen.length > 0) this.seen.push(id);
+    return { id, logProbability: logProbabilityOf(logits, id) };
+  }
 }
 
-function required<T>(tensors: Readonly<Record<string, T>>, name: string): T {
+export function required<T>(tensors: Readonly<Record<string, T>>, name: string): T {
   const tensor = tensors[name];
   if (!tensor) throw new Error(`the model has no output ${name}`);
   return tensor;
 }
 
-/** Of logits [1, positions, vocabulary], those of the last position. */
-function lastRow({ dims, data }: RuntimeTensor): ArrayLike<number> {
+/** Of a tensor [1, positions, width], the last position. */
+export function lastRow({ dims, data }: RuntimeTensor): ArrayLike<number> {
   const width = dims.at(-1) ?? 0;
   if (data instanceof Uint16Array) return Float32Array.from(data.subarray(data.length - width), halfToFloat);
   const floats = data as Float32Array;

@@ -2,9 +2,11 @@
 // nothing but sessions and caches; whatever dies here takes nothing of the editor with it.
 import { createRequire } from 'node:module';
 import * as ort from 'onnxruntime-node';
+import type { LoopRuntime } from './decodeLoop.ts';
 import { decodeTokens } from './decodeLoop.ts';
+import { decodePair } from './decodePair.ts';
 import { identityModel } from './identityModel.ts';
-import type { CacheUse, CreateRequest, DecodedToken, DecodeRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, RunRequest, SessionOptions, Slot } from './protocol.ts';
+import type { CacheUse, CreateRequest, DecodedToken, DecodeLane, DecodeRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, PairedToken, PairRequest, RunRequest, SessionOptions, Slot } from './protocol.ts';
 import { missingProvider, unsafeOutput } from './runtimeMessages.ts';
 
 interface Cache {
@@ -31,6 +33,8 @@ async function answer(request: HostRequest): Promise<HostReply> {
       return { type: 'ran', id, outputs: await run(opened(request.session), request) };
     case 'decode':
       return { type: 'decoded', id, tokens: await decode(request) };
+    case 'pair':
+      return { type: 'paired', id, steps: await pair(request) };
     case 'iterate':
       return { type: 'iterated', id, ...(await iterate(opened(request.session), request)) };
     case 'release':
@@ -137,19 +141,36 @@ const identityOptions: SessionOptions = { provider: 'webgpu', optimization: 'dis
 const identityRequest = { type: 'create', id: 0, session: 0, options: identityOptions } as const;
 
 async function decode(request: DecodeRequest): Promise<readonly DecodedToken[]> {
-  const { cache, embedding } = request;
+  const { tokens, state } = await decodeTokens(request, cached(request.cache), loopRuntime(request));
+  keep(request, state);
+  return tokens;
+}
+
+async function pair(request: PairRequest): Promise<readonly PairedToken[]> {
+  const [first, second] = request.lanes;
+  const side = (lane: DecodeLane) => ({ cache: cached(lane.cache), runtime: loopRuntime(lane, request.reads) });
+  const { steps, states } = await decodePair<ort.Tensor>(request, [side(first), side(second)]);
+  // Both may have gone on from one cache: nothing is forgotten before both are kept.
+  keep({ ...first, cache: { ...first.cache, forget: [] } }, states[0]);
+  keep({ ...second, cache: { ...second.cache, forget: [...(first.cache.forget ?? []), ...(second.cache.forget ?? [])] } }, states[1]);
+  return steps;
+}
+
+function keep({ session, cache }: DecodeLane, tensors: Readonly<Tensors>): void {
+  caches.set(cache.to, { session, tensors });
+  cache.forget?.forEach(forget);
+}
+
+function loopRuntime({ cache, embedding, ...request }: DecodeLane, reads: readonly string[] = []): LoopRuntime<ort.Tensor> {
   const [session, embed, rest] = [opened(request.session), embedding ? opened(embedding.session) : null, request.rest ? opened(request.rest.session) : null];
-  const wanted = ['logits', ...Object.values(cache.carry)];
-  const { tokens, state } = await decodeTokens<ort.Tensor>(request, cached(cache), {
+  const wanted = ['logits', ...Object.values(cache.carry), ...reads];
+  return {
     tensor: (type, dims, data) => new ort.Tensor(type as 'float32', data as Float32Array, dims),
     run: (feeds) => session.run(feeds, wanted),
     rest: (feeds) => (rest ?? session).run(feeds, wanted),
     embed: (feeds) => (embed ? embed.run(feeds) : Promise.resolve({})),
     free: (tensor) => free({ tensor }),
-  });
-  caches.set(cache.to, { session: request.session, tensors: state });
-  cache.forget?.forEach(forget);
-  return tokens;
+  };
 }
 
 async function iterate(session: ort.InferenceSession, { state, steps, carry, outputs }: IterateRequest): Promise<Pick<IteratedReply, 'state' | 'outputs'>> {

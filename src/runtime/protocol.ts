@@ -1,4 +1,5 @@
 // What the model host and its client say to each other.
+import type { NormDrift } from '../shared/normDrift.ts';
 import type { Sampling } from '../shared/sampling.ts';
 
 export type TensorType = 'float32' | 'float64' | 'int64' | 'int32' | 'bool' | 'uint8' | 'int8' | 'float16';
@@ -78,10 +79,8 @@ export interface RestingSession {
   readonly inputs: readonly string[];
 }
 
-/** Continues a text token by token within the host: one message for many tokens. */
-export interface DecodeRequest {
-  readonly type: 'decode';
-  readonly id: number;
+/** A text that is continued token by token within the host. */
+export interface DecodeLane {
   readonly session: number;
   /** The last token, which has not been run yet, and its position. */
   readonly token: number;
@@ -94,15 +93,36 @@ export interface DecodeRequest {
   readonly cache: CacheUse & { readonly from: number; readonly to: number };
   /** Runs in place of the session in the steps where it gives the same. */
   readonly rest?: RestingSession;
-  readonly sampling: Sampling;
   /** Uniform random numbers, one for each step; none where greedy. */
   readonly randoms: readonly number[];
   /** All tokens so far, for the repetition penalty; none where there is no penalty. */
   readonly seen: readonly number[];
+}
+
+/** How tokens are chosen, and how many at once. */
+export interface DecodePace {
+  readonly sampling: Sampling;
   /** Decoding ends with any of these tokens, after so many steps, or when so much time has passed. */
   readonly endIds: readonly number[];
   readonly steps: number;
   readonly millis: number;
+}
+
+/** One message for many tokens. */
+export interface DecodeRequest extends DecodeLane, DecodePace {
+  readonly type: 'decode';
+  readonly id: number;
+}
+
+/** Two texts side by side, compared at each token. */
+export interface PairRequest extends DecodePace {
+  readonly type: 'pair';
+  readonly id: number;
+  readonly lanes: readonly [DecodeLane, DecodeLane];
+  /** `own`: each goes on with its own tokens; `first`: the second is led along the first one's. */
+  readonly follow: 'own' | 'first';
+  /** Outputs [1, positions, width] of both sessions that are compared at the last position. */
+  readonly reads: readonly string[];
 }
 
 /** A token that was chosen. */
@@ -110,6 +130,19 @@ export interface DecodedToken {
   readonly id: number;
   /** log probability under the model itself: without temperature, filters and penalty. Nats; NaN where the logits are no numbers. */
   readonly logProbability: number;
+}
+
+/** Two texts at one place. */
+export interface PairComparison {
+  /** KL(first ‖ second) between the next-token distributions, nats. */
+  readonly divergence: number;
+  /** Of each of the outputs that are compared. */
+  readonly drifts: readonly NormDrift[];
+}
+
+/** What both chose at one place, each from its own distribution there. */
+export interface PairedToken extends PairComparison {
+  readonly tokens: readonly [DecodedToken, DecodedToken];
 }
 
 /** Runs a model again and again, some of its outputs being inputs of the next run: many steps of training at one message. */
@@ -146,7 +179,7 @@ export interface BackendsRequest {
   readonly id: number;
 }
 
-export type HostRequest = CreateRequest | RunRequest | DecodeRequest | IterateRequest | ReleaseRequest | ForgetRequest | BackendsRequest;
+export type HostRequest = CreateRequest | RunRequest | DecodeRequest | PairRequest | IterateRequest | ReleaseRequest | ForgetRequest | BackendsRequest;
 
 /** What a model says of one of its inputs or outputs. */
 export interface Slot {
@@ -174,6 +207,13 @@ export interface DecodedReply {
   readonly id: number;
   /** At least one. The last has not been run: the cache holds everything before it. */
   readonly tokens: readonly DecodedToken[];
+}
+
+export interface PairedReply {
+  readonly type: 'paired';
+  readonly id: number;
+  /** At least one. The last tokens have not been run. */
+  readonly steps: readonly PairedToken[];
 }
 
 export interface IteratedReply {
@@ -217,4 +257,4 @@ export interface ReadyReply {
   readonly id: 0;
 }
 
-export type HostReply = ReadyReply | CreatedReply | RanReply | DecodedReply | IteratedReply | ReleasedReply | ForgottenReply | BackendsReply | FailedReply;
+export type HostReply = ReadyReply | CreatedReply | RanReply | DecodedReply | PairedReply | IteratedReply | ReleasedReply | ForgottenReply | BackendsReply | FailedReply;

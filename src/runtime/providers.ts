@@ -39,7 +39,7 @@ export function providersOf(platform: NodeJS.Platform): readonly Provider[] {
 }
 
 /** Providers other than CPU that have hardware to run on, as far as the system tells; without any no self-check is needed. */
-export const withHardware = ({ environment }: ModelHost, platform = process.platform): readonly Provider[] =>
+export const withHardware = ({ environment }: Pick<ModelHost, 'environment'>, platform = process.platform): readonly Provider[] =>
   providersOf(platform).filter((provider) => provider !== 'cpu' && deviceOf(provider, { platform, environment }).hardware);
 
 /** Tries every provider of the platform. A provider that fails or kills the host is reported, and the next is tried. */

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { ModelHost } from './client.ts';
 import { RuntimeError } from './hostErrors.ts';
 import { modelBytes } from './modelSize.ts';
-import type { CacheUse, CreateRequest, DecodedToken, DecodeRequest, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, Provider, RunRequest, SessionOptions, Slot } from './protocol.ts';
+import type { CacheUse, CreateRequest, DecodedToken, DecodeLane, DecodePace, HostReply, HostRequest, HostTensor, IteratedReply, IterateRequest, PairedToken, PairRequest, Provider, RunRequest, SessionOptions, Slot } from './protocol.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { CancelledError } from '../shared/cancellation.ts';
 
@@ -36,12 +36,18 @@ export type ModelSource = Uint8Array | { readonly path: string } | ExternalModel
 /** What `Session.iterate` is asked for. */
 export type Iteration = Pick<IterateRequest, 'state' | 'steps' | 'carry' | 'outputs'>;
 
-/** What `Session.decode` is asked for. */
-export type Decoding = Omit<DecodeRequest, 'type' | 'id' | 'session' | 'embedding' | 'rest'> & {
-  readonly embedding?: Omit<NonNullable<DecodeRequest['embedding']>, 'session'> & { readonly session: Session };
+/** A text that `Session.decode` continues. */
+export type Lane = Omit<DecodeLane, 'session' | 'embedding' | 'rest'> & {
+  readonly embedding?: Omit<NonNullable<DecodeLane['embedding']>, 'session'> & { readonly session: Session };
   /** Takes part where it is open when the work begins. */
-  readonly rest?: Omit<NonNullable<DecodeRequest['rest']>, 'session'> & { readonly session: Session };
+  readonly rest?: Omit<NonNullable<DecodeLane['rest']>, 'session'> & { readonly session: Session };
 };
+
+/** What `Session.decode` is asked for. */
+export type Decoding = Lane & DecodePace;
+
+/** What `Session.decodeBeside` is asked for beside the two texts. */
+export type Pairing = DecodePace & Pick<PairRequest, 'follow' | 'reads'>;
 
 export type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 
@@ -125,16 +131,36 @@ export class Session {
   }
 
   /** Chooses tokens one after the other within the host: at least one. @throws RuntimeError, HostDiedError, CacheLostError */
-  async decode({ embedding, rest, ...request }: Decoding): Promise<readonly DecodedToken[]> {
+  async decode(request: Decoding): Promise<readonly DecodedToken[]> {
+    const { embedding } = request;
     await embedding?.session.open();
-    const embed = embedding ? { embedding: { ...embedding, session: embedding.session.id } } : {};
     const reply = await this.holding(async () => {
       if (embedding && !embedding.session.isOpen) throw new RuntimeError(`${this.name} and ${embedding.session.name} do not fit into the memory budget together. Use a smaller variant (q4, int8) or a smaller model, or end other programs.`);
-      const resting = rest?.session.isOpen ? { rest: { session: rest.session.id, inputs: rest.inputs } } : {};
-      return this.host.request({ type: 'decode', session: this.id, ...request, ...embed, ...resting });
+      const { sampling, endIds, steps, millis } = request;
+      return this.host.request({ type: 'decode', ...this.lane(request), sampling, endIds, steps, millis });
     });
     if (reply.type !== 'decoded') throw new RangeError(`unexpected reply ${reply.type}`);
     return reply.tokens;
+  }
+
+  /**
+   * Chooses tokens of two texts within the host, this session's and another's, at least one of each; null where not all
+   * of their models can be open at once.
+   * @throws RuntimeError, HostDiedError, CacheLostError
+   */
+  async decodeBeside(own: Lane, other: Session, others: Lane, pairing: Pairing): Promise<readonly PairedToken[] | null> {
+    const sessions = [own.embedding?.session, others.embedding?.session, this, other].flatMap((session) => session ?? []);
+    for (const session of sessions) await session.open();
+    if (!sessions.every((session) => session.isOpen)) return null;
+    const reply = await this.host.request({ type: 'pair', ...pairing, lanes: [this.lane(own), other.lane(others)] });
+    if (reply.type !== 'paired') throw new RangeError(`unexpected reply ${reply.type}`);
+    return reply.steps;
+  }
+
+  private lane({ token, position, inputs, feeds, cache, randoms, seen, embedding, rest }: Lane): DecodeLane {
+    const embed = embedding ? { embedding: { ...embedding, session: embedding.session.id } } : {};
+    const resting = rest?.session.isOpen ? { rest: { session: rest.session.id, inputs: rest.inputs } } : {};
+    return { session: this.id, token, position, inputs, feeds, cache, randoms, seen, ...embed, ...resting };
   }
 
   private async cancellable(token: CancellationToken | undefined, request: WithoutId<HostRequest>): Promise<HostReply> {

@@ -70,8 +70,9 @@ export interface Refinement {
 
 /** What an attribution will take; known before it starts. */
 export interface AttributionPlan {
-  /** Points whose gradients are computed, without those of refinement, and rows of the model for each. */
+  /** Points whose gradients are computed, as many as refinement may take, and rows of the model for each. */
   readonly points: number;
+  readonly mostPoints: number;
   readonly rowsPerPoint: number;
   /** Points that go together. */
   readonly chunk: number;
@@ -196,6 +197,16 @@ export class Attributor {
     return { ...resultOf(request, answer), layers, spent: { points, rows: points * plan.rowsPerPoint, chunk: plan.chunk, millis: performance.now() - started } };
   }
 
+  /** The likeliest next tokens, the likeliest first. @throws AttributionError, RuntimeError, HostDiedError, CancelledError */
+  async nextTokens({ prompt, images = [], token = neverCancelled }: Pick<AttributionRequest, 'prompt' | 'images'> & { readonly token?: CancellationToken | undefined }, count: number): Promise<readonly number[]> {
+    const problem = this.problem({ prompt, images, preferred: [0] });
+    if (problem) throw new AttributionError(problem);
+    const embeddings = await this.plain.embed({ ids: [prompt], images }, token);
+    const outcomes = Array.from({ length: this.folder.sizes.vocabulary ?? 0 }, (_, id) => ({ row: 0, position: prompt.length - 1, token: id }));
+    const { values } = await this.plain.evaluate({ ids: [prompt], embeddings, outcomes }, token);
+    return outcomes.map(({ token: id }) => id).sort((a, b) => (values[b] ?? 0) - (values[a] ?? 0)).slice(0, count);
+  }
+
   async release(): Promise<void> {
     await this.plain.release();
     await this.layered?.derivatives.release();
@@ -219,11 +230,13 @@ export class Attributor {
     const bytes = run.bytes + (request.layers ?? []).length * panelNodes.length * rowsPerPoint * length * derivatives.hidden * BYTES_OF_LAYER;
     const problem = memoryProblem({ bytes, memoryBudget, length });
     if (problem) throw new AttributionError(problem);
-    const points = pointsOf(method, steps);
+    const refined = method === 'ig' ? request.refine : undefined;
+    const layered = (request.layers ?? []).length > 0 ? layerPoints(evenPanels(steps)) : 0;
+    const points = layered + (refined ? layerPoints(evenPanels(steps)) : pointsOf(method, steps));
     const fitting = 1 + Math.floor((memoryBudget - bytes) / (bytesPerRow * rowsPerPoint));
     const wanted = request.chunk ?? Math.max(1, Math.floor(TOKENS_AT_ONCE / (rowsPerPoint * length)));
     const chunk = Math.max(1, Math.min(points, fitting, wanted));
-    return { points, rowsPerPoint, chunk, length, bytes: bytes + (chunk - 1) * rowsPerPoint * bytesPerRow, memoryBudget };
+    return { points, mostPoints: Math.max(points, (refined?.mostSteps ?? (refined ? DEFAULT_MOST_STEPS : 0)) * (layered > 0 ? 2 : 1)), rowsPerPoint, chunk, length, bytes: bytes + (chunk - 1) * rowsPerPoint * bytesPerRow, memoryBudget };
   }
 
   /** The plain derivatives, or ones that know the layers too. */

@@ -2,8 +2,8 @@
 import type { AttributedPrompt } from './attributedPrompt.ts';
 import { answerTokens, attributedPrompt } from './attributedPrompt.ts';
 import type { Attribution as Attributed, AttributionRequest } from './attribution.ts';
-import type { Continuation } from './likeliest.ts';
-import { likeliest } from './likeliest.ts';
+import type { Continuation } from './continuations.ts';
+import { likeliest } from './continuations.ts';
 import type { ModelParts } from './modelParts.ts';
 import { ranks, tokenSets } from './tokenSets.ts';
 import type { AttributionCallRequest, AttributionCallResult, AttributionEvent, LikelyRequest, LikelyResult, PromptRequest } from './workerCalls.ts';
@@ -67,13 +67,13 @@ interface Told {
   readonly result: Attributed;
 }
 
-function shown({ folder, tokenizer }: LanguageModel, prompt: AttributedPrompt, { request, answers, result }: Told): Attribution {
+function shown({ folder, tokenizer, decoder }: LanguageModel, prompt: AttributedPrompt, { request, answers, result }: Told): Attribution {
   const { method, steps, baseline, tokens, layers, value, baselineValue, completeness, warning, spent } = result;
   const sets = tokenSets(tokens, { excluded: prompt.special }, new Random(1));
   const places = ranks(tokens, prompt.special);
   const texts = tokenTexts(tokenizer.stream([]), prompt.ids);
   return {
-    model: folder.name, provider: request.provider, preferred: answers.preferred.text, dispreferred: answers.dispreferred.text, chosen: request.answers === null,
+    model: folder.name, provider: decoder.host.provider, preferred: answers.preferred.text, dispreferred: answers.dispreferred.text, chosen: request.answers === null,
     method, steps, baseline, contrast: value, baselineContrast: baselineValue, error: completeness.relative, warning,
     tokens: tokens.map((amount, i): AttributedToken => ({
       text: texts[i] ?? '', ...(prompt.ranges[i] ?? { start: 0, end: 0 }), value: amount, rank: places[i] ?? null,

@@ -3,8 +3,9 @@ import type { ComparisonEvent, ComparisonRequest, ComparisonResult, Failure } fr
 import type { ModelParts } from './modelParts.ts';
 import type { AppliedVector } from './steering.ts';
 import { readVectorFile } from './vectorFile.ts';
-import type { PairOptions } from '../lm/generate.ts';
-import { generate, generatePair } from '../lm/generate.ts';
+import { generate } from '../lm/generate.ts';
+import type { PairOptions } from '../lm/generatePair.ts';
+import { generatePair } from '../lm/generatePair.ts';
 import type { LanguageModel } from '../lm/languageModel.ts';
 import { fittingPrompt } from '../lm/prompt.ts';
 import type { StreamSource } from '../lm/tokenStream.ts';

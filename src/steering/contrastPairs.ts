@@ -18,7 +18,9 @@ export interface RowFault {
   readonly message: string;
 }
 
-export type PairsResult = { readonly ok: true; readonly pairs: readonly ContrastPair[] } | { readonly ok: false; readonly faults: readonly RowFault[] };
+export type PairsResult =
+  | { readonly ok: true; readonly pairs: readonly ContrastPair[]; /** Of each pair, the line that it stands in. */ readonly lines: readonly number[] }
+  | { readonly ok: false; readonly faults: readonly RowFault[] };
 
 const filled = v.pipe(v.string(), v.minLength(1, 'it must not be empty'));
 const row = v.looseObject({ prompt: filled, preferred: filled, dispreferred: filled, image: v.optional(filled) });
@@ -27,15 +29,19 @@ const SHAPE = 'Each line is one pair: {"prompt": "…", "preferred": "…", "dis
 /** Reads pairs, one JSON object a line; empty lines are skipped. Never throws for any text: all bad rows are named. */
 export function readContrastPairs(text: string): PairsResult {
   const pairs: ContrastPair[] = [];
+  const lines: number[] = [];
   const faults: RowFault[] = [];
   text.split(/\r?\n/).forEach((line, i) => {
     if (line.trim() === '') return;
     const read = readRow(line);
     if (typeof read === 'string') faults.push({ line: i + 1, message: read });
-    else pairs.push(read);
+    else {
+      pairs.push(read);
+      lines.push(i + 1);
+    }
   });
   if (faults.length > 0) return { ok: false, faults };
-  return pairs.length > 0 ? { ok: true, pairs } : { ok: false, faults: [{ line: 1, message: `there are no pairs. ${SHAPE}` }] };
+  return pairs.length > 0 ? { ok: true, pairs, lines } : { ok: false, faults: [{ line: 1, message: `there are no pairs. ${SHAPE}` }] };
 }
 
 function readRow(line: string): ContrastPair | string {

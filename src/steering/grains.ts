@@ -27,6 +27,8 @@ export interface GrainsOptions {
   readonly baseline?: Baseline;
   /** Points of the path; default 20. */
   readonly steps?: number;
+  /** More points where the contrast bends, until the attribution adds up. */
+  readonly refine?: boolean;
   /** As many tokens at random in place of those that attribution finds: a control. */
   readonly random?: boolean;
   readonly seed?: number;
@@ -86,9 +88,9 @@ async function attributedSets(host: ModelHost, folder: ModelFolder, pairs: reado
   }
 }
 
-async function attributedPair(attributor: Attributor, { prompt, preferred, dispreferred, maskable }: TokenPair, { size = DEFAULT_SET_SIZE, method, baseline, steps, seed = 1, token = neverCancelled }: GrainsOptions): Promise<{ readonly sets: Record<SignedSet, readonly number[]>; readonly complete: boolean }> {
+async function attributedPair(attributor: Attributor, { prompt, preferred, dispreferred, maskable }: TokenPair, { size = DEFAULT_SET_SIZE, method, baseline, steps, refine = false, seed = 1, token = neverCancelled }: GrainsOptions): Promise<{ readonly sets: Record<SignedSet, readonly number[]>; readonly complete: boolean }> {
   const fixed = prompt.ids.flatMap((_, place) => (maskable.includes(place) ? [] : [place]));
-  const { tokens, completeness } = await attributor.attribute({ prompt: prompt.ids, images: prompt.embeddings, preferred, dispreferred, fixed, method, baseline, steps, seed }, { token });
+  const { tokens, completeness } = await attributor.attribute({ prompt: prompt.ids, images: prompt.embeddings, preferred, dispreferred, fixed, method, baseline, steps, seed, ...(refine ? { refine: {} } : {}) }, { token });
   const { positive, negative } = tokenSets(tokens, { size, excluded: fixed }, new Random(seed));
   return { sets: { positive, negative }, complete: completeness.relative <= COMPLETENESS_LIMIT };
 }

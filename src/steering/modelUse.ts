@@ -13,7 +13,7 @@ type Work<T> = (model: LanguageModel, models: OpenModels) => Promise<T>;
 export function withModel<T>(turns: ModelTurns, request: OnModel, tell: (event: OpeningEvent) => void, work: Work<T>): Promise<T | Failure> {
   return turns.take(
     (models) => failing(async () => {
-      const opened = await models.model(request.model, request, { onOpening: () => tell({ type: 'opening' }), onHost: (pid) => tell({ type: 'host', pid }) });
+      const opened = await models.model(request.model, request, { onOpening: () => tell({ type: 'opening' }), onHost: (pid) => tell({ type: 'host', pid }), onProvider: (chosen) => tell({ type: 'provider', ...chosen }) });
       return opened.ok ? work(opened.model, models) : { ok: false, message: opened.problem.message };
     }),
     (message) => tell({ type: 'note', message }),

@@ -32,7 +32,7 @@ export function promptTokens({ tokenizer, folder, text, images = [], rendered = 
   const encoded = tokenizer.encode(text, !rendered);
   if (images.length === 0) return { ...encoded, images: [], imageRows: [], special: encoded.ids.flatMap((id, place) => (tokenizer.isSpecial(id) ? [place] : [])) };
   const placed = imagePrompt(encoded.ids, images, folder.tokens);
-  const rows = placed.embeddings.map(({ at }) => at);
+  const rows = placed.embeddings.flatMap(({ at, rows: data, width }) => Array.from({ length: data.length / width }, (_, row) => at + row));
   let next = 0;
   return {
     ids: placed.ids,
@@ -54,4 +54,26 @@ function expandedRanges(before: readonly number[], ranges: readonly TextRange[],
     last = range.end;
     return range;
   });
+}
+
+export interface ResponseTokens {
+  /** Of the prompt, how many tokens stay the prompt's. */
+  readonly promptLength: number;
+  /** Token ids of each response. */
+  readonly responses: readonly (readonly number[])[];
+}
+
+/**
+ * Responses as the tokens that they are behind the prompt. A token that begins in the prompt and ends in a response counts
+ * to the response, so the prompt may lose its end. Behind a chat template or an image they are tokens of their own.
+ */
+export function responseTokens(tokenizer: Pick<Tokenizer, 'encode'>, prompt: PromptTokens, text: string, responses: readonly string[], apart = prompt.images.length > 0): ResponseTokens {
+  if (apart) return { promptLength: prompt.ids.length, responses: responses.map((response) => tokenizer.encode(response, false).ids) };
+  const wholes = responses.map((response) => tokenizer.encode(text + response).ids);
+  const lengths = wholes.map((whole) => {
+    const differing = prompt.ids.findIndex((id, i) => id !== whole[i]);
+    return differing < 0 ? prompt.ids.length : differing;
+  });
+  const promptLength = Math.min(prompt.ids.length, ...lengths);
+  return { promptLength, responses: wholes.map((whole) => whole.slice(promptLength)) };
 }

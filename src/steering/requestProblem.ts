@@ -26,7 +26,7 @@ export function requestProblem(request: AttributionRequest, { sizes, name, io }:
   if (prompt.length === 0) return { code: 'emptyPrompt', message: 'The prompt is empty: there is nothing to attribute to. Give a text of at least one token.' };
   if (preferred.length === 0 || dispreferred?.length === 0) return { code: 'emptyResponse', message: `The ${preferred.length === 0 ? 'preferred' : 'dispreferred'} response is empty. Give a text of at least one token.` };
   if (dispreferred && same(preferred, dispreferred)) return { code: 'sameResponses', message: 'The preferred and the dispreferred response are the same, so nothing speaks for one against the other. Give two responses that differ.' };
-  if (sizes.context !== null && length > sizes.context) return { code: 'promptTooLong', message: `The prompt and its response have ${length + 1} tokens, and ${name} holds ${sizes.context}. Shorten the prompt by ${length - sizes.context} tokens.` };
+  if (sizes.context !== null && length > sizes.context) return { code: 'promptTooLong', message: `The prompt and its response have ${length + 1} tokens, and ${name} holds ${sizes.context}. Shorten the prompt by ${length - sizes.context} ${length - sizes.context === 1 ? 'token' : 'tokens'}.` };
   if (unknown !== undefined) return { code: 'unknownToken', message: `${name} has no token ${unknown}: its vocabulary ends at ${(sizes.vocabulary ?? 0) - 1}.` };
   if (!Number.isInteger(steps) || steps < 1 || steps > MOST_STEPS) return { code: 'badSteps', message: `Steps are a whole number from 1 to ${MOST_STEPS}, not ${steps}.` };
   if (images.length > 0 && !io.embeds) return { code: 'noImages', message: `${name} takes tokens only, so it cannot see an image. Use a vision-language model, or leave the image out.` };

@@ -13,6 +13,8 @@ export interface SettingFigures {
   readonly rate: number;
   /** Mean of log p(preferred) − log p(dispreferred), nats: decides between equal rates. */
   readonly margin: number;
+  /** Mean log p(preferred), nats: a strength that ruins the model makes all responses unlikely, and by chance the right one less so. */
+  readonly likelihood: number;
 }
 
 export interface Trial extends SteeringSetting, SettingFigures {}
@@ -46,8 +48,9 @@ export const settingsOf = (ranges: readonly (readonly number[])[], strengths: re
   ranges.flatMap((layers) => strengths.map((strength) => ({ layers, strength })));
 
 /**
- * The setting with the highest rate; of equal ones the one with the larger margin, the smaller strength, the fewer layers.
- * No steering is among the candidates, so that the result is never worse than that on these items.
+ * The setting with the highest rate among those that make the preferred responses no less likely than no steering does;
+ * of equal ones the one with the larger margin, the smaller strength, the fewer layers. No steering is among the
+ * candidates, so that the result is never worse than that on these items.
  * @param evaluate figures of a setting on the validation items
  * @throws CancelledError, and what `evaluate` throws
  */
@@ -60,7 +63,8 @@ export async function searchSetting(settings: readonly SteeringSetting[], evalua
     trials.push({ ...setting, ...(await evaluate(setting)) });
     onProgress?.(trials.length, settings.length);
   }
-  return { best: trials.reduce<Trial>((best, trial) => (isBetter(trial, best) ? trial : best), unsteered), unsteered, trials };
+  const sound = trials.filter(({ likelihood }) => likelihood >= unsteered.likelihood);
+  return { best: sound.reduce<Trial>((best, trial) => (isBetter(trial, best) ? trial : best), unsteered), unsteered, trials };
 }
 
 function isBetter(a: Trial, b: Trial): boolean {

@@ -1,7 +1,5 @@
 // A steering vector: a direction for each of some layers, with what it was made of and which models it fits.
-import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
-import path from 'node:path';
+import { modelFingerprint } from '../lm/fingerprint.ts';
 import type { ModelFolder } from '../lm/folder.ts';
 
 /** What a vector adds to one layer: strength α adds α · norm · direction to `layers.{layer}.resid_post`. */
@@ -21,7 +19,7 @@ export interface ModelIdentity {
   readonly variant: string;
   readonly layers: number;
   readonly hidden: number;
-  /** Of the graph's file and its weights: see `fingerprintOf`. */
+  /** Of the graph's file and its weights: see `modelFingerprint`. */
   readonly fingerprint: string;
 }
 
@@ -68,35 +66,5 @@ const refused = (message: string): Fit => ({ ok: false, message });
 
 /** The open variant of a model's folder; `layers` and `hidden` are its residual stream's. */
 export function identityOf({ name, family, variant, file }: Pick<ModelFolder, 'name' | 'family' | 'variant' | 'file'>, { layers, hidden }: { readonly layers: number; readonly hidden: number }): ModelIdentity {
-  return { name, family, variant: variant.name, layers, hidden, fingerprint: fingerprintOf([variant.path, ...dataFilesOf(file)]) };
-}
-
-function dataFilesOf({ path: own, graph, dataFolder }: ModelFolder['file']): readonly string[] {
-  const locations = [...graph.initializers.values()].flatMap((tensor) => ('external' in tensor ? [tensor.external['location'] ?? ''] : []));
-  const files = new Set(locations.map((location) => path.join(dataFolder, location)));
-  return [...files].filter((file) => realpathSync(file) !== realpathSync(own)).sort();
-}
-
-const BLOCK = 64 * 2 ** 10;
-const BLOCKS = 64;
-
-/** SHA-256 over each file's size and up to 64 evenly spaced blocks of 64 KiB: all of small files, a sample of large ones. */
-export function fingerprintOf(files: readonly string[]): string {
-  const hash = createHash('sha256');
-  const block = Buffer.alloc(BLOCK);
-  for (const file of files) {
-    const { size } = statSync(file);
-    hash.update(`${size};`);
-    const count = Math.min(BLOCKS, Math.ceil(size / BLOCK));
-    const descriptor = openSync(file, 'r');
-    try {
-      for (let i = 0; i < count; i++) {
-        const at = count === Math.ceil(size / BLOCK) ? i * BLOCK : Math.floor((i * (size - BLOCK)) / Math.max(1, count - 1));
-        hash.update(block.subarray(0, readSync(descriptor, block, 0, BLOCK, at)));
-      }
-    } finally {
-      closeSync(descriptor);
-    }
-  }
-  return hash.digest('hex');
+  return { name, family, variant: variant.name, layers, hidden, fingerprint: modelFingerprint({ file }) };
 }

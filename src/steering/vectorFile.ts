@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { normOf } from './directions.ts';
-import type { FloatTensorData } from './safetensors.ts';
-import { decodeSafetensors, encodeSafetensors } from './safetensors.ts';
 import type { LayerDirection, Provenance, SteeringVector } from './steeringVector.ts';
+import type { NamedTensor } from '../shared/safetensors.ts';
+import { decodeTensors, encodeTensors } from '../shared/safetensors.ts';
 
 export type VectorResult = { readonly ok: true; readonly vector: SteeringVector } | { readonly ok: false; readonly message: string };
 
@@ -30,29 +30,30 @@ const normName = (layer: number): string => `layers.${layer}.resid_post.norm`;
 const DIRECTION = /^layers\.(\d{1,6})\.resid_post\.direction$/;
 
 export function encodeVector({ layers, provenance: from }: SteeringVector): Uint8Array {
-  const tensors = layers.flatMap(({ layer, direction, norm }): [string, FloatTensorData][] => [
-    [directionName(layer), { dims: [direction.length], data: direction }],
-    [normName(layer), { dims: [1], data: Float32Array.of(norm) }],
+  const tensors = layers.flatMap(({ layer, direction, norm }): [string, NamedTensor][] => [
+    [directionName(layer), { shape: [direction.length], data: direction }],
+    [normName(layer), { shape: [1], data: Float32Array.of(norm) }],
   ]);
-  return encodeSafetensors({ tensors: new Map(tensors), metadata: { format: 'pt', [KEY]: JSON.stringify({ version: VERSION, provenance: from }) } });
+  return encodeTensors({ tensors: Object.fromEntries(tensors), metadata: { format: 'pt', [KEY]: JSON.stringify({ version: VERSION, provenance: from }) } });
 }
 
 /** @param name what messages call the file */
 export function decodeVector(bytes: Uint8Array, name: string): VectorResult {
   const refused = (message: string): VectorResult => ({ ok: false, message: `${name} cannot be used as a steering vector: ${message}. Make it again, or take it again from where it came.` });
-  const decoded = decodeSafetensors(bytes);
+  const decoded = decodeTensors(bytes);
   if (!decoded.ok) return refused(decoded.message);
   const from = provenanceOf(decoded.file.metadata);
   if (typeof from === 'string') return refused(from);
   const layers: LayerDirection[] = [];
-  for (const [tensor, { dims, data }] of decoded.file.tensors) {
+  const { tensors } = decoded.file;
+  for (const [tensor, { shape, data }] of Object.entries(tensors)) {
     const layer = Number(DIRECTION.exec(tensor)?.[1] ?? Number.NaN);
     if (Number.isNaN(layer)) continue;
-    const norm = decoded.file.tensors.get(normName(layer))?.data[0];
-    if (dims.length !== 1 || data.length === 0) return refused(`“${tensor}” is no vector but of shape [${dims.join(', ')}]`);
+    const norm = tensors[normName(layer)]?.data[0];
+    if (shape.length !== 1 || data.length === 0) return refused(`“${tensor}” is no vector but of shape [${shape.join(', ')}]`);
     if (norm === undefined || !Number.isFinite(norm) || norm <= 0) return refused(`layer ${layer} states no norm above 0`);
     if (!(Math.abs(normOf(data) - 1) < 1e-3)) return refused(`the direction of layer ${layer} is no unit vector: its norm is ${normOf(data)}`);
-    layers.push({ layer, direction: data, norm });
+    layers.push({ layer, direction: Float32Array.from(data), norm });
   }
   if (layers.length === 0) return refused('it holds no direction of any layer');
   return { ok: true, vector: { layers: layers.sort((a, b) => a.layer - b.layer), provenance: from } };

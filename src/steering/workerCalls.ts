@@ -1,7 +1,7 @@
 // What the process of the language models is asked for about steering, and what it tells: the types of both sides.
 import type { Baseline } from './baseline.ts';
 import type { AttributionMethod } from './path.ts';
-import type { CompletionRequest, ModelAt } from '../lm/workerCalls.ts';
+import type { CompletionRequest, ModelAt, ModelProvider } from '../lm/workerCalls.ts';
 import type { Attribution } from '../shared/attributionMessages.ts';
 import type { LayerDrift } from '../shared/steeringMessages.ts';
 
@@ -12,6 +12,7 @@ export type OpeningEvent =
   | { readonly type: 'opening' }
   /** The process that holds the model. */
   | { readonly type: 'host'; readonly pid: number }
+  | ({ readonly type: 'provider' } & ModelProvider)
   /** What went wrong and was mended. */
   | { readonly type: 'note'; readonly message: string };
 

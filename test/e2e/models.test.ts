@@ -83,6 +83,25 @@ describe('a user of language models', () => {
     await workbench.closeEditors();
   });
 
+  it('is led to a model by the walkthrough, whose step is then done', async () => {
+    await workbench.command('Welcome: Open Walkthrough');
+    await choose('Get started with GradLens');
+    const { page } = workbench;
+    const step = page.locator('.getting-started-step', { hasText: 'Choose a language model' });
+    await step.click();
+    await page.locator('.getting-started-step.expanded', { hasText: 'Choose a language model' }).waitFor();
+    await page.frameLocator('iframe.webview.ready >> visible=true').frameLocator('iframe#active-frame').locator('body', { hasText: 'A language model is a folder' }).waitFor();
+    for (const theme of themes) {
+      await workbench.settings({}, theme);
+      await workbench.screenshot(`model-walkthrough-${theme.short}`);
+    }
+    await step.locator('.monaco-button', { hasText: 'Select a model' }).click();
+    await choose('tiny-code');
+    await statusBar(/tiny-code/u).waitFor({ timeout: 20_000 });
+    await step.locator('.codicon-getting-started-step-checked').first().waitFor();
+    await workbench.closeEditors();
+  });
+
   it('picks a model in a list that says what each is; it stands in the status bar', async () => {
     await workbench.openFile('task.md');
     await workbench.command('GradLens: Select Language Model');
@@ -117,7 +136,7 @@ describe('a user of language models', () => {
     const before = await editorText();
     await workbench.command('GradLens: Complete with Language Model');
     await statusBar(/endless · cpu · \d{2,} tokens/u).waitFor({ timeout: 60_000 });
-    await workbench.screenshot('model-writing');
+    await workbench.moving('model-writing');
     assert.match(await statusBar('endless').getAttribute('aria-label') ?? '', /endless, \d+ tokens/u);
     await workbench.page.keyboard.press('Escape');
     await statusBar(/Stopped after \d+ tokens/u).waitFor();
@@ -146,8 +165,8 @@ describe('a user of language models', () => {
     assert.deepEqual(found.map((text) => text.split(/\s/u)[0]), [0, 1, 2, 3, 4].map((layer) => `layers.${layer}.mlp_act`));
     await page.locator('vscode-button', { hasText: 'Export as CSV' }).click();
     const file = path.join(workbench.folder, 'sites.csv');
-    await workbench.giveFile('Save tiny-code-sites.csv', file);
-    await workbench.until('the table is saved', () => Promise.resolve(assert.ok(existsSync(file))));
+    await workbench.saveAs('tiny-code-sites.csv', file);
+    await workbench.until('the table is saved', () => assert.ok(existsSync(file)));
     const saved = readFileSync(file, 'utf8').trimEnd().split('\n');
     assert.equal(saved[0], 'site,shape,type,operator,node');
     assert.deepEqual(saved.slice(1).map((line) => line.split(',')[0]), found.map((text) => text.split(/\s/u)[0]));
@@ -206,9 +225,39 @@ describe('a user of language models', () => {
     await page.locator('vscode-button', { hasText: 'Delete' }).click();
     await dialog.locator('.monaco-button', { hasText: 'Move to Trash' }).click();
     // There is no trash on a server.
+    await dialog.locator('.monaco-button', { hasText: 'Delete for Good' }).waitFor();
+    await workbench.screenshot('model-delete-for-good');
     await dialog.locator('.monaco-button', { hasText: 'Delete for Good' }).click();
     await page.locator('body[data-status="empty"]').waitFor({ timeout: 30_000 });
     assert.ok(!existsSync(path.join(models, repo)));
     await statusBar('another-model').waitFor({ state: 'detached' });
+  });
+});
+
+describe('a user who does not trust a folder', () => {
+  let workbench: Workbench;
+
+  before(async () => {
+    workbench = await Workbench.open({ width: 1200, height: 800 }, { asksForTrust: true });
+  });
+
+  keepFailures(() => workbench);
+  after(() => workbench.close());
+
+  it('is told why no language model runs there, and how to change that', async () => {
+    const { page } = workbench;
+    await page.locator('.monaco-dialog-box .monaco-button', { hasText: 'No, I don' }).click({ timeout: 60_000 });
+    await workbench.openFile('task.md');
+    for (const command of ['Complete with Language Model', 'Select Language Model', 'Download Language Model', 'Show What the Language Model Supports']) {
+      await workbench.command(`GradLens: ${command}`);
+      const told = page.locator('.notifications-toasts .notification-list-item', { hasText: 'No language model runs in a workspace that you have not trusted' }).first();
+      await told.waitFor({ timeout: 30_000 });
+      await workbench.screenshot('model-untrusted');
+      await told.hover();
+      await told.locator('.codicon-notifications-clear').click();
+      await told.waitFor({ state: 'detached' });
+      assert.equal(await page.locator('.quick-input-widget >> visible=true').count(), 0, 'nothing is asked');
+    }
+    assert.deepEqual(workbench.processes('lm.cjs', 'host.cjs'), [], 'no process of the language models runs');
   });
 });

@@ -81,11 +81,11 @@ describe('a user who steers', () => {
     await page.locator('summary').click();
     await page.locator('vscode-button', { hasText: 'Export CSV' }).click();
     const file = path.join(workbench.folder, 'attribution.csv');
-    await workbench.giveFile('Save attribution.csv', file);
+    await workbench.saveAs('attribution.csv', file);
     await workbench.until('the table is saved', async () => Promise.resolve(assert.match(readFileSync(file, 'utf8'), /^index,token,start,end,nats,rank,set,layers\.0\.resid_post/u)));
     await page.locator('vscode-button', { hasText: 'Export PNG' }).click();
     const picture = path.join(workbench.folder, 'attribution.png');
-    await workbench.giveFile('Save attribution.png', picture);
+    await workbench.saveAs('attribution.png', picture);
     await workbench.until('the picture is saved', async () => Promise.resolve(assert.equal(readFileSync(picture).subarray(1, 4).toString('latin1'), 'PNG')));
   });
 

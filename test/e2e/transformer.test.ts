@@ -69,7 +69,7 @@ describe('the transformer page', () => {
     await workbench.page.locator('.codelens-decoration').first().waitFor({ timeout: 30_000 });
     await workbench.command('GradLens: Export as ONNX Model');
     const file = path.join(workbench.folder, 'saved.onnx');
-    await workbench.giveFile('Save palindrome.onnx', file);
+    await workbench.saveAs('palindrome.onnx', file);
     await workbench.page.locator('.notification-list-item', { hasText: 'saved.onnx' }).first().waitFor({ timeout: 20_000 });
     assert.ok(existsSync(file));
     const decoded = decodeModel(readFileSync(file), 'saved.onnx');

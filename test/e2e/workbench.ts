@@ -1,6 +1,6 @@
 // The packaged extension in code-server under a headless Chromium, and the few things that every user does there.
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,8 @@ import { installVsix, openBrowser, serve } from '../../scripts/vscode-web.mjs';
 import type { Server } from '../../scripts/vscode-web.mjs';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
+
+const shots = path.join(root, 'artifacts', 'screenshots');
 
 /** VS Code's themes, the short names of their screenshots, and the classes that the workbench and pages have under each. */
 export const themes = [
@@ -143,16 +145,30 @@ export class Workbench {
     await this.page.locator('.tabs-container .tab').first().waitFor({ state: 'detached' });
   }
 
-  /** Answers the dialog of that title that asks for a file, to be saved or to be opened. */
+  /** Saves in another file where a dialog asks to save one of that name. */
+  async saveAs(name: string, file: string): Promise<void> {
+    const dialog = this.page.locator('.quick-input-title', { hasText: `Save ${name}` });
+    await dialog.waitFor({ timeout: 30_000 });
+    const box = this.page.locator('.quick-input-widget input[type="text"]');
+    // It writes its own proposal before it listens, and takes no Enter while it looks at the folder.
+    await this.until('the dialog proposes a name', async () => assert.ok((await box.inputValue()).endsWith(name)));
+    await box.fill(file);
+    await this.until('the dialog closes', async () => {
+      await this.page.keyboard.press('Enter');
+      await dialog.waitFor({ state: 'hidden', timeout: 2000 });
+    });
+  }
+
+  /** Opens a file where a dialog of that title asks for one. */
   async giveFile(title: string, file: string): Promise<void> {
     const dialog = this.page.locator('.quick-input-title', { hasText: title });
     await dialog.waitFor({ timeout: 30_000 });
-    const input = this.page.locator('.quick-input-widget input[type="text"]');
-    // The dialog overwrites what is typed while it looks at the folder, and takes no Enter then.
+    const box = this.page.locator('.quick-input-widget input[type="text"]');
+    // What is typed while it looks at the folder is overwritten, and no Enter is taken then.
     await this.until('the dialog closes', async () => {
-      await input.fill(file);
+      await box.fill(file);
       await this.page.waitForTimeout(200);
-      assert.equal(await input.inputValue(), file);
+      assert.equal(await box.inputValue(), file);
       await this.page.keyboard.press('Enter');
       await dialog.waitFor({ state: 'hidden', timeout: 2000 });
     });
@@ -164,9 +180,26 @@ export class Workbench {
     return this.page.frameLocator(which === 'first' ? `${frames} >> nth=0` : `${frames} >> nth=-1`).frameLocator('iframe#active-frame');
   }
 
+  /** Command lines of processes that the extension has started and that run one of these scripts. */
+  processes(...scripts: readonly string[]): string[] {
+    const lines = readdirSync('/proc').filter((name) => /^\d+$/u.test(name)).map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      } catch {
+        // It has ended meanwhile.
+        return '';
+      }
+    });
+    return lines.filter((line) => line.includes(installedExtensions()) && scripts.some((script) => line.includes(script)));
+  }
+
+  /** A picture of a window that does not hold still. */
+  async moving(name: string): Promise<void> {
+    await this.page.screenshot({ path: path.join(shots, `${name}.png`) });
+  }
+
   /** A picture of the window, as soon as it holds still; one that never does is taken as it is. */
   async screenshot(name: string): Promise<void> {
-    const shots = path.join(root, 'artifacts', 'screenshots');
     mkdirSync(shots, { recursive: true });
     let picture = await this.page.screenshot();
     for (let attempt = 0; attempt < 8; attempt++) {
@@ -218,10 +251,10 @@ export class Workbench {
   }
 
   /** Keys that come before the workbench listens are lost: the step is done again until it holds, for a minute. */
-  async until(what: string, step: () => Promise<void>): Promise<void> {
+  async until(what: string, step: () => Promise<void> | void): Promise<void> {
     const last = Date.now() + 60_000;
     for (;;) {
-      const error = await step().then(() => null, (reason: unknown) => reason);
+      const error = await Promise.resolve().then(step).then(() => null, (reason: unknown) => reason);
       if (error === null) return;
       if (Date.now() > last) throw new Error(`${what}: not within a minute`, { cause: error });
       await this.page.waitForTimeout(50);

@@ -2,46 +2,25 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
-import { downloadModel } from '../../src/lm/download.ts';
-import { neverCancelled } from '../../src/shared/cancellation.ts';
-import { Random } from '../../src/shared/random.ts';
+import { describe, it } from 'mocha';
 import { builtDownloader } from '../support/host.ts';
-import { HubServer } from '../support/hubServer.ts';
+import { graph, hubModel, repo, weights } from '../support/hubModel.ts';
+import type { HubServer } from '../support/hubServer.ts';
 
-const repo = 'someone/tiny-model';
-const graph = 'onnx/model.onnx';
-const MIB = 2 ** 20;
-const random = new Random(1);
-const weights = Buffer.from(Uint32Array.from({ length: MIB / 4 }, () => random.next() * 2 ** 32).buffer);
 const files = { 'config.json': '{"model_type": "llama"}', 'tokenizer.json': '{}', 'tokenizer_config.json': '{}', [graph]: weights };
 
 describe('download under faults', () => {
   let server: HubServer;
   let folder = '';
-  before(async () => {
-    server = await HubServer.start();
-  });
-  after(() => server.close());
-  beforeEach(() => {
-    folder = path.join(mkdtempSync(path.join(tmpdir(), 'gradlens-hub-')), 'model');
-    server.put(repo, files);
-    server.requests.length = 0;
-  });
-  afterEach(() => {
-    server.misbehave(graph);
-    rmSync(path.dirname(folder), { recursive: true, force: true });
-  });
+  const hub = hubModel(files, (test) => void ({ server, folder } = test));
 
   const partial = (): string => path.join(folder, `${graph}.partial`);
   const size = (): number => statSync(partial(), { throwIfNoEntry: false })?.size ?? 0;
 
   async function arrives(): Promise<void> {
-    const result = await downloadModel(repo, { folder, endpoint: server.endpoint, environment: {}, token: neverCancelled, firstPause: 1, idleTimeout: 5000 });
-    assert(result.ok, result.ok ? '' : result.problem.message);
+    await hub.arrives();
     assert(readFileSync(path.join(folder, graph)).equals(weights), 'the graph has another content');
   }
 

@@ -1,6 +1,6 @@
 // Language models in the editor: picking one, completing with it while the document changes, and what dies meanwhile.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
@@ -10,6 +10,19 @@ import { modelFolder, withEnvironment } from './models.ts';
 import { gradlens, openText, watchEventLoop, within } from './support.ts';
 
 const prompt = 'Once upon a time';
+const message = 'add the numbers from a to b that are odd';
+const task = `Task: ${message}.\nProgram:\n`;
+
+/** The folder of the model that comes with the extension. */
+const shipped = (): string => path.join(vscode.extensions.getExtension('gradlens.gradlens')?.extensionUri.fsPath ?? '', 'models', 'tiny-code');
+
+async function withShipped(context: Mocha.Context): Promise<GradLens> {
+  // models/tiny-code is not there.
+  if (!existsSync(shipped())) return context.skip();
+  await vscode.commands.executeCommand(commands.selectModel, { path: shipped(), variant: null });
+  for (const [key, value] of [[settings.maxTokens, 100], [settings.temperature, 0]] as const) await set(key, value);
+  return gradlens();
+}
 
 async function withModel(context: Mocha.Context): Promise<GradLens> {
   const folder = modelFolder();
@@ -21,10 +34,21 @@ async function withModel(context: Mocha.Context): Promise<GradLens> {
 
 async function openAtEnd(text: string): Promise<vscode.TextEditor> {
   // Markdown would wake the editor's own Markdown extension, which blocks the host while it loads.
-  const editor = await openText(text, 'plaintext');
-  const end = editor.document.positionAt(text.length);
+  return atEnd(await openText(text, 'plaintext'));
+}
+
+function atEnd(editor: vscode.TextEditor): vscode.TextEditor {
+  const end = editor.document.lineAt(editor.document.lineCount - 1).range.end;
   editor.selection = new vscode.Selection(end, end);
   return editor;
+}
+
+/** What is written at the end of that text. */
+async function written({ completions }: GradLens, editor: vscode.TextEditor): Promise<string> {
+  const before = editor.document.getText().length;
+  const outcome = await completions.complete();
+  assert.equal(outcome?.status, 'done', JSON.stringify(outcome));
+  return editor.document.getText().slice(before);
 }
 
 const set = (key: string, value: unknown): Thenable<void> => vscode.workspace.getConfiguration(settings.section).update(key, value, vscode.ConfigurationTarget.Global);
@@ -103,6 +127,59 @@ describe('language models', () => {
     assert.ok(outcome?.status === 'done', JSON.stringify(outcome));
     assert.equal((await edited)[0], true, 'the text was edited while it grew');
     assert.equal(editor.document.getText(), `# A story\n\n${prompt}${outcome.text}\nlast line\nmore\n`);
+  });
+
+  it('write line ends as the document has them, and the same text', async function () {
+    const extension = await withShipped(this);
+    const expected = await written(extension, await openAtEnd(task));
+    assert.match(expected, /\n/u, 'a program of several lines');
+    const editor = await openText(task.replaceAll('\n', '\r\n'), 'plaintext');
+    await editor.edit((builder) => builder.setEndOfLine(vscode.EndOfLine.CRLF));
+    const before = editor.document.getText();
+    assert.equal(await written(extension, atEnd(editor)), expected.replaceAll('\n', '\r\n'));
+    await vscode.commands.executeCommand('undo');
+    assert.equal(editor.document.getText(), before);
+  });
+
+  it('answer a prompt document as a message, through the chat template and without the front matter', async function () {
+    const extension = await withShipped(this);
+    const expected = await written(extension, await openAtEnd(task));
+    const chatty = path.join(scratch, 'chatty');
+    cpSync(shipped(), chatty, { recursive: true });
+    const file = path.join(chatty, 'tokenizer_config.json');
+    const template = "{{ bos_token }}Task: {{ messages[0]['content'] }}.\nProgram:{{ '\n' }}";
+    writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, 'utf8')) as object), chat_template: template }));
+    await vscode.commands.executeCommand(commands.selectModel, { path: chatty, variant: null });
+    for (const eol of ['\n', '\r\n']) {
+      const prompt = path.join(scratch, `${eol.length}.prompt.md`);
+      writeFileSync(prompt, ['---', 'title: a task', '---', message].join(eol));
+      const editor = await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(prompt));
+      assert.equal(await written(extension, atEnd(editor)), `${eol}${eol}${expected.replaceAll('\n', eol)}`, 'the answer stands apart, and is that to the text the template makes');
+      await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
+    }
+  });
+
+  it('run where the settings ask, else on CPU, and say why', async function () {
+    const extension = await withShipped(this);
+    const { models, modelPage } = extension;
+    await written(extension, await openAtEnd(task));
+    assert.equal(models.provider.last?.provider, 'cpu');
+    assert.match(models.provider.last.why, /hardware of its own \(gradlens\.provider is “auto”\)|is passed over for this model/u);
+    try {
+      await set(settings.provider, 'webgpu');
+      await written(extension, await openAtEnd(task));
+      const { provider, why } = models.provider.last;
+      if (provider === 'cpu') assert.match(why, /gradlens\.provider asks for webgpu, which does not run here: .{20}|^webgpu is passed over for this model: .{20}/u);
+      else assert.deepEqual([provider, why], ['webgpu', 'gradlens.provider asks for it.']);
+      await vscode.commands.executeCommand(commands.showModel);
+      const rows = await within(20_000, 'the page', () => (modelPage.state.status === 'shown' && modelPage.state.provider?.rows.length ? modelPage.state.provider.rows : undefined));
+      assert.ok(rows.some(({ provider: name, works }) => name === 'cpu' && works));
+      await set(settings.provider, 'cpu');
+      await written(extension, await openAtEnd(task));
+      assert.deepEqual([models.provider.last.provider, models.provider.last.why], ['cpu', 'gradlens.provider asks for it.']);
+    } finally {
+      await set(settings.provider, undefined);
+    }
   });
 
   it('stop when they are told to, and what is there stays', async function () {
@@ -196,6 +273,22 @@ describe('language models', () => {
     const { state } = modelPage;
     assert.ok(state.status === 'failed', JSON.stringify(state));
     assert.match(state.message, /has no decoder graph/u);
+  });
+
+  it('never block the host while they are listed, read, opened, asked and closed', async function () {
+    const extension = await withShipped(this);
+    const { models } = extension;
+    const editors = [await openAtEnd(task), await openAtEnd(task)];
+    await models.calls.call('close', null);
+    const watch = watchEventLoop();
+    await models.list();
+    await models.calls.call('facts', { path: shipped(), variant: null, memoryBudgetBytes: null });
+    for (const editor of editors) await written(extension, await vscode.window.showTextDocument(editor.document));
+    await models.provider.examine();
+    await models.calls.call('close', null);
+    const worst = watch.stop();
+    console.log(`longest blocking of the event loop by all that is done with a model: ${worst.toFixed(1)} ms`);
+    assert.ok(worst < 50, `the event loop was blocked for ${worst.toFixed(1)} ms`);
   });
 
   it('refuse a model that is not there in words, and stay usable', async function () {

@@ -7,7 +7,7 @@ import * as vscode from 'vscode';
 import { commands, settings } from '../../src/shared/contributions.ts';
 import { HubServer } from '../support/hubServer.ts';
 import { modelFolder, withEnvironment } from './models.ts';
-import { gradlens, openText, within } from './support.ts';
+import { gradlens, openText, watchEventLoop, within } from './support.ts';
 
 const repo = 'someone/small-model';
 const graph = 'onnx/model.onnx';
@@ -51,9 +51,12 @@ describe('downloads of language models', () => {
     server.misbehave(graph, { kind: 'drop', after: 300_000 }, { kind: 'truncate', after: 300_000 }, { kind: 'corrupt' });
     const altered = await downloads.download(repo, 'fp32');
     assert.ok(altered.status === 'failed' && /another content than the repository states/u.test(altered.problem.message), JSON.stringify(altered));
+    const watch = watchEventLoop();
     const outcome = await downloads.download(repo, 'fp32');
+    const worst = watch.stop();
     assert.ok(outcome.status === 'complete', JSON.stringify(outcome));
     assert.ok(arrived());
+    assert.ok(worst < 50, `the event loop was blocked for ${worst.toFixed(1)} ms`);
     const at = { path: outcome.download.folder, variant: null };
     const listed = (await models.list()).find((model) => model.path === at.path);
     assert.equal(listed?.origin, 'downloaded');

@@ -22,6 +22,7 @@ import type { TrainingRecord } from '../../scripts/train-models/tinyCodeModel.ts
 import type { ModelFolder } from '../../src/lm/folder.ts';
 import { openModelFolder } from '../../src/lm/folder.ts';
 import { findSites } from '../../src/lm/sites.ts';
+import { imagePrompt } from '../../src/lm/visionEncoder.ts';
 import { differentiate, gradientName } from '../../src/onnx/differentiate.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
 import { openModelFile } from '../../src/onnx/file.ts';
@@ -134,7 +135,7 @@ describe('the folder of tiny-vision', () => {
     const text = 'Is there an orange triangle? Yes.';
     assert.deepEqual(model.tokenizer.encode(text, false).ids, encoding.encode(text));
     assert.equal(model.tokenizer.decode(encoding.encode(text)), text);
-    const ids = model.promptIds(text, 64);
+    const { ids } = imagePrompt(model.tokenizer.encode(`<image>${text}`).ids, [{ rows: new Float32Array(64), width: 1 }], folder.tokens);
     assert.deepEqual(ids.slice(0, 66), [tokens.start, ...new Array<number>(64).fill(encoding.size), encoding.encode(text)[0]]);
     const chat = model.tokenizer.renderChat([{ role: 'user', content: `<image>${text}` }]);
     assert.ok(chat.ok);

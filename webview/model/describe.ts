@@ -42,6 +42,16 @@ export function abilityRows({ gradients, images, chat, tokenizer, sites }: Model
 export function memoryText({ memory: { weights, cache, cachePerToken, budget }, context }: ModelFacts): string {
   const keys = cache === null || context === null ? `${sizeText(cachePerToken)} of keys and values a token` : `${sizeText(cache)} of keys and values for ${context.toLocaleString()} tokens`;
   const least = weights + (cache ?? 0);
-  const verdict = weights > budget ? 'It does not fit: choose a smaller variant, or raise gradlens.memoryBudgetGiB.' : `${sizeText(Math.max(0, budget - weights))} of the budget of ${sizeText(budget)} stay free beside the weights.`;
-  return `At least ${sizeText(least)}: ${sizeText(weights)} of weights, ${keys}. ${verdict}`;
+  return `At least ${sizeText(least)}: ${sizeText(weights)} of weights, ${keys}. ${verdict(weights, least, budget)}`;
 }
+
+function verdict(weights: number, least: number, budget: number): string {
+  const room = `the ${sizeText(budget)} that open models may take here (gradlens.memoryBudgetGiB)`;
+  if (weights > budget) return `That is more than ${room}: choose a smaller variant, or allow more.`;
+  if (least > budget) return `The weights fit into ${room}, a full context does not: long texts will fail.`;
+  const share = (100 * least) / budget;
+  return `That is ${share < 0.1 ? 'less than 0.1' : share.toFixed(1)} % of ${room}.`;
+}
+
+/** Of a provider's results against CPU's. */
+export const differenceText = (difference: number | null): string => (difference === null ? '–' : difference === 0 ? '0' : difference.toExponential(1));

@@ -2,7 +2,7 @@
 import './style.css';
 import { registerComponents } from '../components.ts';
 import { button, element } from '../dom.ts';
-import { abilityRows, factRows, memoryText } from './describe.ts';
+import { abilityRows, differenceText, factRows, memoryText } from './describe.ts';
 import { SiteTable } from './sites.ts';
 import type { FromModelPage, ModelOrigin, ModelPageAction, ModelPageState, ProviderView, ToModelPage } from '../../src/shared/modelMessages.ts';
 import { sizeText } from '../../src/shared/sizeText.ts';
@@ -135,12 +135,12 @@ function providerParts(provider: ProviderView | null): HTMLElement[] {
   if (!provider) return [element('p', { class: 'note' }, 'Checking which execution providers run here …')];
   const sentence = element('p', {}, element('strong', {}, provider.provider), ` · ${provider.why}`);
   if (provider.rows.length === 0) return [sentence];
-  const head = element('tr', {}, ...['Provider', 'Runs', 'Self-check', 'Difference from CPU', 'Why'].map((name) => element('th', { scope: 'col' }, name)));
+  const head = element('tr', {}, ...['Provider', 'Runs', 'Self-check takes', 'Difference from CPU', 'Why'].map((name) => element('th', { scope: 'col' }, name)));
   const rows = provider.rows.map(({ provider: name, works, millis, difference, reason }) => {
-    const cells = [name, works ? 'yes' : 'no', millis === null ? '–' : `${millis.toFixed(2)} ms`, difference === null ? '–' : difference.toExponential(1)];
+    const cells = [name, works ? 'yes' : 'no', millis === null ? '–' : `${millis.toFixed(2)} ms`, differenceText(difference)];
     return element('tr', name === provider.provider ? { class: 'chosen' } : {}, ...cells.map((text) => element('td', {}, text)), element('td', { class: 'wrap' }, reason));
   });
-  return [sentence, element('div', { class: 'scroll' }, element('table', {}, element('thead', {}, head), element('tbody', {}, ...rows)))];
+  return [sentence, element('div', { class: 'scroll' }, element('table', { class: 'providers' }, element('thead', {}, head), element('tbody', {}, ...rows)))];
 }
 
 function filesTable(files: Shown['facts']['files']): HTMLElement {

@@ -3,7 +3,7 @@ import { drawScene, greyImage } from './draw.ts';
 import type { Kind, Scene, SceneObject, SceneStyle } from './scenes.ts';
 import { allKinds, CLEARLY_VISIBLE, companionships, holds, sameKind, sampleScene } from './scenes.ts';
 import { CAPTION_PROMPT, companionAsked, kindsNamed, presencePrompt } from './texts.ts';
-import type { ImagePrompt, VisionModel } from './visionModel.ts';
+import type { ImageQuestion, VisionModel } from './visionModel.ts';
 import { Random } from '../../../src/shared/random.ts';
 import { argmax } from '../../../src/shared/sampling.ts';
 
@@ -113,7 +113,7 @@ const share = (hits: readonly boolean[]): Share => ({ count: hits.filter(Boolean
 
 /** An answer is right if its first token is the likeliest of all. */
 async function rightAnswers(model: VisionModel, questions: readonly Question[], blind: boolean): Promise<readonly boolean[]> {
-  const prompts = questions.map(({ scene, asked }): ImagePrompt => ({ pixels: imageOf(scene, blind), text: presencePrompt(asked) }));
+  const prompts = questions.map(({ scene, asked }): ImageQuestion => ({ pixels: imageOf(scene, blind), text: presencePrompt(asked) }));
   const [yes, no] = [' Yes', ' No'].map((answer) => model.tokenizer.encode(answer, false).ids[0]);
   const logits = await once(prompts, blind, (asked) => model.nextLogits(asked));
   return questions.map(({ scene, asked }, i) => argmax(logits[i] ?? new Float32Array()) === (holds(scene, asked) ? yes : no));
@@ -123,7 +123,7 @@ const captionsOf = (model: VisionModel, scenes: readonly Scene[], blind: boolean
   once(scenes.map((scene) => ({ pixels: imageOf(scene, blind), text: CAPTION_PROMPT })), blind, (asked) => model.continuations(asked));
 
 /** Grey images differ in nothing, so that each text is asked about one of them. */
-async function once<T>(prompts: readonly ImagePrompt[], blind: boolean, ask: (prompts: readonly ImagePrompt[]) => Promise<readonly T[]>): Promise<readonly T[]> {
+async function once<T>(prompts: readonly ImageQuestion[], blind: boolean, ask: (prompts: readonly ImageQuestion[]) => Promise<readonly T[]>): Promise<readonly T[]> {
   if (!blind) return ask(prompts);
   const texts = [...new Set(prompts.map(({ text }) => text))];
   const answers = await ask(texts.map((text) => ({ pixels: greyImage(), text })));

@@ -2,31 +2,36 @@
 import { pixelTensor } from './examples.ts';
 import type { ModelFolder } from '../../../src/lm/folder.ts';
 import { folderDecoder, folderTokenizer } from '../../../src/lm/languageModel.ts';
-import type { Decoder } from '../../../src/lm/session.ts';
+import type { Decoder, EmbeddingRows } from '../../../src/lm/session.ts';
 import { openDecoder } from '../../../src/lm/session.ts';
 import type { Tokenizer } from '../../../src/lm/tokenizer.ts';
+import type { ImageFeatures } from '../../../src/lm/visionEncoder.ts';
+import { imagePrompt } from '../../../src/lm/visionEncoder.ts';
 import type { ModelHost, Session } from '../../../src/runtime/client.ts';
-import type { HostTensor } from '../../../src/runtime/protocol.ts';
 import { argmax } from '../../../src/shared/sampling.ts';
 
 /** Stands for the image in a prompt. */
 export const IMAGE_TOKEN = '<image>';
 
 /** A question about an image, [row][column][channel] of 255; the image comes first. */
-export interface ImagePrompt {
+export interface ImageQuestion {
   readonly pixels: Uint8Array;
   readonly text: string;
 }
 
 const BATCH = 32;
 
+/** Prompts of a batch, and the rows of their images among them. */
+interface PlacedImages {
+  readonly ids: readonly (readonly number[])[];
+  readonly embeddings: readonly EmbeddingRows[];
+}
+
 export class VisionModel {
   private constructor(
     readonly tokenizer: Tokenizer,
-    private readonly imageToken: number,
-    private readonly ends: readonly number[],
+    private readonly tokens: ModelFolder['tokens'],
     private readonly decoder: Decoder,
-    private readonly embedding: Session,
     private readonly encoder: Session,
   ) {}
 
@@ -38,70 +43,64 @@ export class VisionModel {
     const options = { provider: 'cpu', threads: 1 } as const;
     const opened = await openDecoder(host, { ...folderDecoder(folder), options });
     if (!opened.ok) throw new RangeError(opened.fault.message);
-    const [embedding, encoder] = [await host.createSession({ path: vision.embedTokens }, options), await host.createSession({ path: vision.visionEncoder }, options)];
-    return new VisionModel(tokenizer.value, tokens.image, tokens.eos, opened.decoder, embedding, encoder);
+    return new VisionModel(tokenizer.value, tokens, opened.decoder, await host.createSession({ path: vision.visionEncoder }, options));
   }
 
   /** Of each prompt, the logits [vocabulary] after it. */
-  async nextLogits(prompts: readonly ImagePrompt[]): Promise<readonly Float32Array[]> {
+  async nextLogits(prompts: readonly ImageQuestion[]): Promise<readonly Float32Array[]> {
     return this.inBatches(prompts, async (batch) => {
-      const { ids, embeds } = await this.embedded(batch);
-      const { logits: { data } } = await this.decoder.run({ ids, past: 0, feeds: { inputs_embeds: embeds }, positions: [-1] });
+      const { logits: { data } } = await this.decoder.run({ ...(await this.placed(batch)), past: 0, positions: [-1] });
       const width = data.length / batch.length;
       return batch.map((_, i) => data.slice(i * width, (i + 1) * width));
     });
   }
 
   /** Of each prompt, the likeliest continuation, token by token, to its end or at most so many tokens. */
-  async continuations(prompts: readonly ImagePrompt[], maxTokens = 32): Promise<readonly string[]> {
+  async continuations(prompts: readonly ImageQuestion[], maxTokens = 32): Promise<readonly string[]> {
     return this.inBatches(prompts, async (batch) => {
       const written = batch.map((): number[] => []);
-      let { ids, embeds }: { ids: readonly (readonly number[])[]; embeds: HostTensor | null } = await this.embedded(batch);
+      let { ids, embeddings }: PlacedImages = await this.placed(batch);
       let cache: number | null = null;
       for (let past = 0, step = 0; step < maxTokens; step++) {
         const to = this.decoder.host.newCache();
-        const { logits: { data } } = await this.decoder.run({ ids, past, cache: { from: cache, to }, positions: [-1], ...(embeds ? { feeds: { inputs_embeds: embeds } } : {}) });
+        const { logits: { data } } = await this.decoder.run({ ids, past, cache: { from: cache, to }, positions: [-1], embeddings });
         if (cache !== null) await this.decoder.host.forgetCaches([cache]);
-        [cache, past, embeds] = [to, past + (ids[0]?.length ?? 0), null];
+        [cache, past, embeddings] = [to, past + (ids[0]?.length ?? 0), []];
         ids = chosen(data, batch.length).map((id) => [id]);
         written.forEach((row, i) => row.push(ids[i]?.[0] ?? 0));
-        if (written.every((row) => row.some((id) => this.ends.includes(id)))) break;
+        if (written.every((row) => row.some((id) => this.tokens.eos.includes(id)))) break;
       }
       if (cache !== null) await this.decoder.host.forgetCaches([cache]);
       return written.map((row) => this.tokenizer.decode(this.untilEnd(row)));
     });
   }
 
-  /** Token ids of a prompt behind its image, which takes one place a patch. */
-  promptIds(text: string, patches: number): readonly number[] {
-    return this.tokenizer.encode(`${IMAGE_TOKEN}${text}`).ids.flatMap((id) => (id === this.imageToken ? new Array<number>(patches).fill(id) : [id]));
-  }
-
   async release(): Promise<void> {
     await this.decoder.release();
-    await this.embedding.release();
     await this.encoder.release();
   }
 
-  /** The image's features in the places of the image tokens; all texts are equally long. */
-  private async embedded(batch: readonly ImagePrompt[]): Promise<{ ids: readonly (readonly number[])[]; embeds: HostTensor }> {
-    const { image_features: features } = await this.encoder.run({ pixel_values: pixelTensor(batch.map(({ pixels }) => pixels)) });
-    const [, patches = 0, hidden = 0] = features?.dims ?? [];
-    const ids = batch.map(({ text }) => this.promptIds(text, patches));
-    const input_ids: HostTensor = { type: 'int64', dims: [ids.length, ids[0]?.length ?? 0], data: BigInt64Array.from(ids.flat(), BigInt) };
-    const { inputs_embeds: embeds } = await this.embedding.run({ input_ids });
-    if (!embeds || !features) throw new RangeError('the graphs gave no embeddings');
-    const data = Float32Array.from(embeds.data as Float32Array);
-    let next = 0;
-    ids.flat().forEach((id, at) => {
-      if (id === this.imageToken) data.set((features.data as Float32Array).subarray(next * hidden, ++next * hidden), at * hidden);
-    });
-    return { ids, embeds: { ...embeds, data } };
+  private textIds(text: string): readonly number[] {
+    return this.tokenizer.encode(`${IMAGE_TOKEN}${text}`).ids;
+  }
+
+  /** All texts are equally long. */
+  private async placed(batch: readonly ImageQuestion[]): Promise<PlacedImages> {
+    const features = await this.featuresOf(batch);
+    const prompts = batch.map(({ text }, i) => imagePrompt(this.textIds(text), features.slice(i, i + 1), this.tokens));
+    return { ids: prompts.map(({ ids }) => ids), embeddings: prompts.flatMap(({ embeddings }, i) => embeddings.map((rows) => ({ ...rows, batch: i }))) };
+  }
+
+  /** One pass for all images. */
+  private async featuresOf(batch: readonly ImageQuestion[]): Promise<readonly ImageFeatures[]> {
+    const { image_features: found } = await this.encoder.run({ pixel_values: pixelTensor(batch.map(({ pixels }) => pixels)) });
+    const [, patches = 0, width = 0] = found?.dims ?? [];
+    return batch.map((_, i) => ({ rows: (found?.data as Float32Array).subarray(i * patches * width, (i + 1) * patches * width), width }));
   }
 
   /** In batches of equally long prompts; the results in the order of the prompts. */
-  private async inBatches<T>(prompts: readonly ImagePrompt[], run: (batch: readonly ImagePrompt[]) => Promise<readonly T[]>): Promise<readonly T[]> {
-    const lengths = prompts.map(({ text }) => this.promptIds(text, 0).length);
+  private async inBatches<T>(prompts: readonly ImageQuestion[], run: (batch: readonly ImageQuestion[]) => Promise<readonly T[]>): Promise<readonly T[]> {
+    const lengths = prompts.map(({ text }) => this.textIds(text).length);
     const results = new Array<T>(prompts.length);
     for (const length of new Set(lengths)) {
       const own = prompts.flatMap((_, i) => (lengths[i] === length ? [i] : []));
@@ -115,7 +114,7 @@ export class VisionModel {
   }
 
   private untilEnd(ids: readonly number[]): readonly number[] {
-    const end = ids.findIndex((id) => this.ends.includes(id));
+    const end = ids.findIndex((id) => this.tokens.eos.includes(id));
     return end < 0 ? ids : ids.slice(0, end);
   }
 }

@@ -74,6 +74,7 @@ export class AttributionRun implements vscode.Disposable {
     const { models, model } = this.parts;
     if (event.type === 'note') return models.note(event.message);
     if (event.type === 'host') return models.holds(model, event.pid);
+    if (event.type === 'provider') return models.runsOn(event);
     if (this.cancellation.token.isCancellationRequested) return;
     switch (event.type) {
       case 'opening':

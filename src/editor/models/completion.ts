@@ -26,8 +26,15 @@ interface Running {
 export class Completion implements vscode.Disposable {
   private running: Running | null = null;
   private painting: NodeJS.Timeout | null = null;
-  private readonly mark = vscode.window.createTextEditorDecorationType({ backgroundColor: new vscode.ThemeColor('editor.wordHighlightBackground'), rangeBehavior: vscode.DecorationRangeBehavior.ClosedClosed });
-  private readonly hint = vscode.window.createTextEditorDecorationType({});
+  /** What the status bar says of the last text. */
+  private message: vscode.Disposable | null = null;
+  /** Both grow with the text, and so are never behind it. High contrast has a border instead of a ground. */
+  private readonly mark = vscode.window.createTextEditorDecorationType({
+    backgroundColor: new vscode.ThemeColor('editor.wordHighlightBackground'),
+    borderWidth: '1px', borderStyle: 'dotted', borderColor: new vscode.ThemeColor('editor.wordHighlightBorder'),
+    rangeBehavior: vscode.DecorationRangeBehavior.ClosedOpen,
+  });
+  private readonly hint = vscode.window.createTextEditorDecorationType({ rangeBehavior: vscode.DecorationRangeBehavior.ClosedOpen });
   private readonly subscriptions: readonly vscode.Disposable[];
 
   constructor(
@@ -57,6 +64,7 @@ export class Completion implements vscode.Disposable {
     const model = this.models.choice.current ?? (await vscode.commands.executeCommand<ModelAt | undefined>(commands.selectModel));
     if (!model) return undefined;
     this.stop();
+    this.message?.dispose();
     const cancellation = new vscode.CancellationTokenSource();
     const text = new GrowingText(editor, editor.document.offsetAt(editor.selection.end), (reason) => this.onGone(reason, cancellation));
     const running: Running = { cancellation, text };
@@ -101,6 +109,7 @@ export class Completion implements vscode.Disposable {
   private onEvent(event: CompletionEvent, { text, cancellation }: Running, model: ModelAt): void {
     if (event.type === 'note') return this.models.note(event.message);
     if (event.type === 'host') return this.models.holds(model, event.pid);
+    if (event.type === 'provider') return this.models.runsOn(event);
     if (cancellation.token.isCancellationRequested) return;
     switch (event.type) {
       case 'opening':
@@ -127,25 +136,30 @@ export class Completion implements vscode.Disposable {
   private paint(running: Running): void {
     if (this.running !== running) return;
     const { editor, range } = running.text;
-    const contentText = `  ${activityText(this.models)} · ${vscode.l10n.t('Esc stops')}`;
+    const contentText = `  ${vscode.l10n.t('Esc stops')} · ${activityText(this.models)}`;
     editor.setDecorations(this.mark, range.isEmpty ? [] : [range]);
-    editor.setDecorations(this.hint, [{ range: new vscode.Range(range.end, range.end), renderOptions: { after: { contentText, color: new vscode.ThemeColor('editorGhostText.foreground'), fontStyle: 'italic' } } }]);
+    editor.setDecorations(this.hint, [{ range, renderOptions: { after: { contentText, color: new vscode.ThemeColor('editorCodeLens.foreground'), fontStyle: 'italic' } } }]);
     if (editor.selection.active.isEqual(range.end)) editor.revealRange(new vscode.Range(range.end, range.end), vscode.TextEditorRevealType.Default);
   }
 
   private onGone(reason: 'changed' | 'closed' | 'refused', cancellation: vscode.CancellationTokenSource): void {
     cancellation.cancel();
     if (reason === 'refused') void vscode.window.showWarningMessage(vscode.l10n.t('The document takes no changes, so the text was not written. Is it read-only?'));
-    if (reason === 'changed') vscode.window.setStatusBarMessage(vscode.l10n.t('$(info) Stopped: the text was changed where it was being written.'), MESSAGE_MS);
+    if (reason === 'changed') this.say(vscode.l10n.t('$(info) Stopped: the text was changed where it was being written.'));
+  }
+
+  private say(message: string): void {
+    this.message?.dispose();
+    this.message = vscode.window.setStatusBarMessage(message, MESSAGE_MS);
   }
 
   private told(result: CompletionResult | null, model: ModelAt): CompletionOutcome {
     if (result === null) {
-      vscode.window.setStatusBarMessage(vscode.l10n.t('$(circle-slash) Stopped after {0} tokens', this.models.tokens), MESSAGE_MS);
+      this.say(vscode.l10n.t('$(circle-slash) Stopped after {0} tokens', this.models.tokens));
       return { status: 'stopped', text: '', tokens: this.models.tokens };
     }
     if (!result.ok) return this.failed(new Error(result.message), model);
-    vscode.window.setStatusBarMessage(summary(result), MESSAGE_MS);
+    this.say(summary(result));
     this.services.log.info(summary(result).replace(/^\$\([\w-]+\) /u, ''));
     return { status: result.end.reason === 'cancelled' ? 'stopped' : 'done', text: result.text, tokens: result.tokens };
   }

@@ -4,7 +4,7 @@ import { ModelChoice } from './modelChoice.ts';
 import { downloadsFolder } from './modelSettings.ts';
 import { ProviderChoice } from './providerChoice.ts';
 import type { ModelProcessCalls, Services } from '../services.ts';
-import type { ListedModel, ModelAt, ModelRoot } from '../../lm/workerCalls.ts';
+import type { ListedModel, ModelAt, ModelProvider, ModelRoot } from '../../lm/workerCalls.ts';
 import type { RemoteCalls } from '../../runtime/calls.ts';
 import { commands } from '../../shared/contributions.ts';
 import type { ModelOrigin } from '../../shared/modelMessages.ts';
@@ -35,7 +35,12 @@ export class LanguageModels implements vscode.Disposable {
     this.choice = new ModelChoice(services.state);
     this.provider = new ProviderChoice(services);
     this.calls = services.startLanguageModels('language models');
-    this.subscriptions = [this.changed, this.choice, this.choice.onDidChange(() => this.changed.fire())];
+    this.subscriptions = [this.changed, this.choice, this.choice.onDidChange(() => this.onOtherModel())];
+  }
+
+  private onOtherModel(): void {
+    this.provider.forget();
+    this.changed.fire();
   }
 
   get activity(): Activity {
@@ -58,6 +63,13 @@ export class LanguageModels implements vscode.Disposable {
   holds(model: ModelAt | null, hostPid: number | null): void {
     this.opened = model;
     this.hostPid = hostPid;
+    this.changed.fire();
+  }
+
+  /** The model has been opened on that provider. */
+  runsOn(chosen: ModelProvider): void {
+    this.provider.opened(chosen);
+    for (const line of chosen.passedOver) this.services.log.info(line);
     this.changed.fire();
   }
 
@@ -93,9 +105,15 @@ export class LanguageModels implements vscode.Disposable {
 
 const isBelow = (path: string, folder: string): boolean => path === folder || path.startsWith(folder.endsWith('/') || folder.endsWith('\\') ? folder : `${folder}${process.platform === 'win32' ? '\\' : '/'}`);
 
-/** Language models run native code: says so where the workspace is not trusted. */
+/** Model files are input to native code: where the workspace is not trusted, says so and how that is changed. */
 export function isAllowed(): boolean {
   if (vscode.workspace.isTrusted) return true;
-  void vscode.window.showInformationMessage(vscode.l10n.t('Language models run native code, so they need a trusted workspace.'));
+  void sayUntrusted();
   return false;
+}
+
+async function sayUntrusted(): Promise<void> {
+  const manage = vscode.l10n.t('Manage Workspace Trust');
+  const chosen = await vscode.window.showWarningMessage(vscode.l10n.t('No language model runs in a workspace that you have not trusted: native code reads the model’s files, and the folder’s settings may name any file.'), manage);
+  if (chosen === manage) await vscode.commands.executeCommand('workbench.trust.manage');
 }

@@ -22,7 +22,7 @@ export class ModelPanel implements vscode.Disposable {
   private readonly subscriptions: readonly vscode.Disposable[];
 
   constructor(
-    services: Services,
+    private readonly services: Services,
     private readonly models: LanguageModels,
   ) {
     this.panel = new PagePanel(services.extensionUri, {
@@ -87,7 +87,7 @@ export class ModelPanel implements vscode.Disposable {
 
   private async chooseProvider(): Promise<void> {
     if (!this.panel.isOpen || this.view.status !== 'shown') return;
-    await this.models.provider.choose();
+    await this.models.provider.examine();
     this.post();
   }
 
@@ -151,8 +151,10 @@ export class ModelPanel implements vscode.Disposable {
     try {
       await vscode.workspace.fs.delete(uri, { recursive: true, useTrash: true });
     } catch (error) {
+      this.services.log.info(error instanceof Error ? error.message : String(error));
       const good = vscode.l10n.t('Delete for Good');
-      const chosen = await vscode.window.showWarningMessage(vscode.l10n.t('“{0}” cannot be moved to the trash.', path.basename(folder)), { modal: true, detail: error instanceof Error ? error.message : String(error) }, good);
+      const detail = vscode.l10n.t('There is no trash where it lies, or none that takes it:\n{0}\n\nIt can be downloaded again.', folder);
+      const chosen = await vscode.window.showWarningMessage(vscode.l10n.t('Delete the model “{0}” for good?', path.basename(folder)), { modal: true, detail }, good);
       if (chosen !== good || !(await deleted(uri))) return;
     }
     await this.models.choice.forget(folder);

@@ -103,7 +103,7 @@ export function originText(origin: ModelOrigin): string {
 
 function itemsOf(model: ListedModel, current: ModelAt | null): Item[] {
   const { name, path, problem, variants } = model;
-  if (problem) return [{ label: `$(warning) ${name}`, description: vscode.l10n.t('cannot be used'), detail: problem.message, chosen: { kind: 'broken', at: { path, variant: null } } }];
+  if (problem) return [{ label: `$(warning) ${name}`, description: vscode.l10n.t('cannot be used'), detail: problem.message.startsWith(path) ? problem.message.slice(path.length).trim() : problem.message, chosen: { kind: 'broken', at: { path, variant: null } } }];
   return variants.map((variant, i) => {
     const inUse = current?.path === path && (current.variant === variant.name || (current.variant === null && i === 0));
     return { label: inUse ? `$(check) ${name}` : name, description: variantText(variant), detail: detailOf(model), buttons: [about], chosen: { kind: 'model', at: { path, variant: variant.name } } };
@@ -114,7 +114,7 @@ const variantText = ({ name, bytes }: SizedFile): string => `${name === 'default
 
 function detailOf({ family, layers, hidden, context, images, origin, path }: ListedModel): string {
   const size = layers === null ? [] : [hidden === null ? vscode.l10n.t('{0} layers', layers) : vscode.l10n.t('{0} layers of {1}', layers, hidden)];
-  const parts = [family, ...size, ...(context === null ? [] : [vscode.l10n.t('context {0}', context)]), ...(images ? [vscode.l10n.t('reads images')] : [])];
+  const parts = [family, ...size, ...(context === null ? [] : [vscode.l10n.t('context {0}', context.toLocaleString())]), ...(images ? [vscode.l10n.t('reads images')] : [])];
   const place = origin === 'shipped' ? vscode.l10n.t('demonstration, works offline') : path;
   return [...parts, place].join(' · ');
 }

@@ -86,6 +86,7 @@ export class Playground implements vscode.Disposable {
     const onEvent = (event: ComparisonEvent): void => {
       if (event.type === 'note') return this.models.note(event.message);
       if (event.type === 'host') return this.models.holds(request.model, event.pid);
+      if (event.type === 'provider') return this.models.runsOn(event);
       if (token.isCancellationRequested) return;
       if (event.type === 'opening') return this.models.holds(null, null), this.models.show('opening', 0, commands.stopPlayground);
       text.add(event);

@@ -73,6 +73,7 @@ export class VectorMaking implements vscode.Disposable {
   private onEvent(event: MakingEvent, model: ModelAt, token: vscode.CancellationToken): void {
     if (event.type === 'note') return this.models.note(event.message);
     if (event.type === 'host') return this.models.holds(model, event.pid);
+    if (event.type === 'provider') return this.models.runsOn(event);
     if (token.isCancellationRequested) return;
     if (event.type === 'opening') return this.models.holds(null, null), this.show({ label: vscode.l10n.t('Opening the model'), done: 0, total: 0 });
     this.models.show('attributing', 0, commands.cancelVector);

@@ -116,6 +116,12 @@ export class RuleContext {
     return name;
   }
 
+  /** Zeros with values added at indices, in at least float32: the runtime's CPU provider adds no float16 by index. */
+  scatterAdd(op: 'ScatterND' | 'ScatterElements', zeros: string, indices: string, values: string, attributes: Readonly<Record<string, Attribute>> = {}): string {
+    const [sums] = this.widened([zeros, values], (wideZeros = '', wide = '') => [this.opWith(op, [wideZeros, indices, wide], { ...attributes, reduction: 'add' })]);
+    return sums ?? '';
+  }
+
   /** The second output of a node. */
   second(op: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>>): string {
     const [first, second] = [this.builder.fresh(op), this.builder.fresh(`${op}/second`)];

@@ -117,7 +117,7 @@ const maxPool: Rule = (c, node, dy) => {
   if (attributeInt(node, 'storage_order', 0) !== 0) throw new RuleRefusal('it counts columns first (storage_order)');
   const places = c.op('Reshape', c.second('MaxPool', [x], node.attributes), c.int64(-1, 1));
   const zeros = c.op('Expand', c.scalar(0), c.op('Reshape', c.op('Size', x), c.int64(1)));
-  const sums = c.opWith('ScatterND', [zeros, places, c.op('Reshape', dy, c.int64(-1))], { reduction: 'add' });
+  const sums = c.scatterAdd('ScatterND', zeros, places, c.op('Reshape', dy, c.int64(-1)));
   return [c.op('Reshape', sums, c.op('Shape', x))];
 };
 

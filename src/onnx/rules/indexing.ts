@@ -2,31 +2,29 @@
 import type { Rule, RuleContext, Rules } from './context.ts';
 import { attributeInt, attributeString, positive, range, RuleRefusal } from './context.ts';
 
-const ADD = { reduction: 'add' };
-
 const gather: Rule = (c, node, dy) => {
   const { inputs: [x = '', indices = ''] } = node;
   const axis = positive(attributeInt(node, 'axis', 0), c.rank(x));
   const at = c.op('Unsqueeze', indices, c.int64(-1));
-  if (axis === 0) return [c.opWith('ScatterND', [c.filled(0, x), at, dy], ADD), null]; // rows add up where indices repeat
+  if (axis === 0) return [c.scatterAdd('ScatterND', c.filled(0, x), at, dy), null]; // rows add up where indices repeat
   // The indexed axes go to the front, there and back.
   const [rank, width] = [c.rank(x), c.rank(indices)];
   const perm = [...range(width).map((i) => axis + i), ...range(axis), ...range(rank - axis - 1).map((i) => axis + width + i)];
   const front = [axis, ...range(axis), ...range(rank - axis - 1).map((i) => axis + 1 + i)];
   const move = (value: string, order: readonly number[]): string => c.opWith('Transpose', [value], { perm: order });
-  const sums = c.opWith('ScatterND', [move(c.filled(0, x), front), at, move(dy, perm)], ADD);
+  const sums = c.scatterAdd('ScatterND', move(c.filled(0, x), front), at, move(dy, perm));
   return [move(sums, front.map((_, i) => front.indexOf(i))), null];
 };
 
 const gatherElements: Rule = (c, node, dy) => {
   const { inputs: [x = '', indices = ''] } = node;
-  return [c.opWith('ScatterElements', [c.filled(0, x), indices, dy], { axis: attributeInt(node, 'axis', 0), ...ADD }), null];
+  return [c.scatterAdd('ScatterElements', c.filled(0, x), indices, dy, { axis: attributeInt(node, 'axis', 0) }), null];
 };
 
 const gatherND: Rule = (c, node, dy) => {
   const { inputs: [x = '', indices = ''] } = node;
   if (attributeInt(node, 'batch_dims', 0) !== 0) throw new RuleRefusal('it has batch dimensions');
-  return [c.opWith('ScatterND', [c.filled(0, x), indices, dy], ADD), null];
+  return [c.scatterAdd('ScatterND', c.filled(0, x), indices, dy), null];
 };
 
 /** d data: dy, without the places that were overwritten; d updates: dy read at the places that were written. */
@@ -45,7 +43,7 @@ const scatter =
 /** To the elements that were chosen. */
 const topK: Rule = (c, node, dy) => {
   const { inputs: [x = ''], outputs: [, indices = ''] } = node;
-  return [c.opWith('ScatterElements', [c.filled(0, x), indices, dy], { axis: attributeInt(node, 'axis', -1), ...ADD }), null];
+  return [c.scatterAdd('ScatterElements', c.filled(0, x), indices, dy, { axis: attributeInt(node, 'axis', -1) }), null];
 };
 
 /** The values: those at the hot places, and those at all others. */

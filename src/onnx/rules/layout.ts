@@ -84,7 +84,7 @@ function scatteredSlice(c: RuleContext, { inputs: [x = '', ...bounds] }: GraphNo
   const numbers = c.op('Reshape', c.op('Range', scalar(0), size, scalar(1)), shape);
   const kept = c.op('Reshape', c.op('Slice', numbers, ...bounds), c.int64(-1, 1));
   const zeros = c.op('Expand', c.scalar(0), c.op('Unsqueeze', size, c.int64(0)));
-  const sums = c.opWith('ScatterND', [zeros, kept, c.op('Reshape', dy, c.int64(-1))], { reduction: 'add' });
+  const sums = c.scatterAdd('ScatterND', zeros, kept, c.op('Reshape', dy, c.int64(-1)));
   return c.op('Reshape', sums, shape);
 }
 

@@ -1,27 +1,15 @@
 // Downloads from a Hub on this machine that misbehaves in every way a network can.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
-import type { Download, DownloadOptions, DownloadPlan, DownloadProgress, DownloadResult } from '../../../src/lm/download.ts';
-import { downloadModel } from '../../../src/lm/download.ts';
+import { before, describe, it } from 'mocha';
+import type { DownloadOptions, DownloadPlan, DownloadProgress, DownloadResult } from '../../../src/lm/download.ts';
 import type { DownloadProblem } from '../../../src/lm/hub/problem.ts';
-import { CancellationSource, CancelledError, neverCancelled } from '../../../src/shared/cancellation.ts';
-import { Random } from '../../../src/shared/random.ts';
+import { CancellationSource, CancelledError } from '../../../src/shared/cancellation.ts';
+import { graph, hubModel, MIB, noise, repo, weights } from '../../support/hubModel.ts';
 import { HubServer } from '../../support/hubServer.ts';
 
-const repo = 'someone/tiny-model';
-const graph = 'onnx/model.onnx';
-const MIB = 2 ** 20;
-
-function noise(bytes: number, seed: number): Buffer {
-  const random = new Random(seed);
-  return Buffer.from(Uint32Array.from({ length: Math.ceil(bytes / 4) }, () => random.next() * 2 ** 32).buffer, 0, bytes);
-}
-
-const weights = noise(MIB, 1);
 const files = {
   'README.md': '# not needed',
   'config.json': '{"model_type": "llama"}',
@@ -38,29 +26,8 @@ describe('download from the Hub', function () {
   let server: HubServer;
   let folder = '';
   let nowhere = '';
-  before(async () => {
-    server = await HubServer.start();
-    nowhere = await HubServer.deadEndpoint();
-  });
-  after(() => server.close());
-  beforeEach(() => {
-    folder = path.join(mkdtempSync(path.join(tmpdir(), 'gradlens-hub-')), 'model');
-    server.put(repo, files);
-    server.requests.length = 0;
-  });
-  afterEach(() => {
-    server.misbehave(graph);
-    server.misbehaveListing();
-    rmSync(path.dirname(folder), { recursive: true, force: true });
-  });
-
-  const download = (options: Partial<DownloadOptions> = {}, of = repo): Promise<DownloadResult> =>
-    downloadModel(of, { folder, endpoint: server.endpoint, environment: {}, token: neverCancelled, firstPause: 1, idleTimeout: 5000, ...options });
-  const arrives = async (options: Partial<DownloadOptions> = {}): Promise<Download> => {
-    const result = await download(options);
-    assert(result.ok, result.ok ? '' : result.problem.message);
-    return result.download;
-  };
+  before(async () => void (nowhere = await HubServer.deadEndpoint()));
+  const { download, arrives } = hubModel(files, (test) => void ({ server, folder } = test));
   const fails = async (code: string, options: Partial<DownloadOptions> = {}, of = repo): Promise<DownloadProblem> => {
     const result = await download(options, of);
     assert(!result.ok, 'the download should have failed');

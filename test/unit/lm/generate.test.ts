@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'mocha';
 import type { GenerationOptions } from '../../../src/lm/generate.ts';
-import { generate, generatePair } from '../../../src/lm/generate.ts';
+import { generate } from '../../../src/lm/generate.ts';
+import { generatePair } from '../../../src/lm/generatePair.ts';
 import { folderDecoder } from '../../../src/lm/languageModel.ts';
 import { scoreContinuations } from '../../../src/lm/score.ts';
 import type { Decoder } from '../../../src/lm/session.ts';

@@ -62,7 +62,7 @@ describe('derivatives of an image prompt', () => {
     const embeddings = await derivatives.embed({ ids: [prompt.ids], images: prompt.embeddings });
     const words = await derivatives.embed({ ids: [prompt.ids] });
     const first = prompt.embeddings[0]?.at ?? assert.fail('no place for the image');
-    assert.deepEqual([first, prompt.embeddings.length], [1, 64]);
+    assert.deepEqual([first, prompt.embeddings.length, features.length], [1, 1, 64 * hidden]);
     assert.deepEqual(embeddings.subarray(first * hidden, (first + 64) * hidden), features);
     assert.deepEqual(embeddings.subarray(0, first * hidden), words.subarray(0, first * hidden));
     assert.deepEqual(embeddings.subarray((first + 64) * hidden), words.subarray((first + 64) * hidden));

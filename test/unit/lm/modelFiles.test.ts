@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { modelFiles } from '../../../src/lm/hub/modelFiles.ts';
+import { modelFiles, variantSizes } from '../../../src/lm/hub/modelFiles.ts';
 import { DownloadFault } from '../../../src/lm/hub/problem.ts';
 import type { Repository } from '../../../src/lm/hub/repository.ts';
 import { pathFault } from '../../../src/lm/hub/safePath.ts';
@@ -80,6 +80,30 @@ describe('files of a model', () => {
     assert.deepEqual(chosen(genai, 'cuda-fp16'), wanted.map((file) => `cpu_and_mobile/cuda-fp16/${file}`));
     assert.equal(modelFiles(genai, 'cuda-fp16').root, 'cpu_and_mobile/cuda-fp16');
     assert.match(refusal(genai, 'q4').message, /Its variants: cpu_and_mobile\/cpu-int4 \(3\.9 KiB\), cpu_and_mobile\/cuda-fp16/);
+  });
+
+  it('come in variants, smallest first, each as large as its files, the one marked that is taken by itself', () => {
+    for (const [from, names, usual] of [
+      [text, ['fp32', 'fp16', 'q4', 'q4f16', 'quantized'], 'fp32'],
+      [vision, ['fp32', 'q4', 'q4f16'], 'fp32'],
+      [genai, ['cpu_and_mobile/cpu-int4', 'cpu_and_mobile/cuda-fp16'], 'cpu_and_mobile/cpu-int4'],
+      [repository(...beside, 'onnx/model_int8.onnx', 'onnx/model_fp16.onnx'), ['int8', 'fp16'], 'int8'],
+    ] as const) {
+      const sizes = variantSizes(from);
+      assert.deepEqual(sizes.map(({ variant }) => variant).sort(), [...names].sort());
+      assert.deepEqual(sizes.filter(({ isDefault }) => isDefault).map(({ variant }) => variant), [usual]);
+      for (const { variant, bytes, notes } of sizes) {
+        const wanted = modelFiles(from, variant);
+        assert.deepEqual([bytes, notes], [wanted.files.reduce((sum, file) => sum + file.bytes, 0), wanted.notes], variant);
+      }
+      sizes.forEach(({ bytes }, i) => assert.ok(bytes >= (sizes[i - 1]?.bytes ?? 0)));
+    }
+  });
+
+  it('come in no variant whose other parts are missing', () => {
+    const parts = repository('config.json', 'onnx/decoder_model_merged.onnx', 'onnx/decoder_model_merged_fp16.onnx', 'onnx/embed_tokens.onnx', 'onnx/vision_encoder.onnx');
+    assert.deepEqual(variantSizes(parts).map(({ variant }) => variant), ['fp32']);
+    assert.throws(() => variantSizes(repository('config.json', 'model.safetensors')), (error) => error instanceof DownloadFault && error.code === 'no-model');
   });
 
   it('are refused where there is no decoder in ONNX', () => {

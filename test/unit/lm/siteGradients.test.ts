@@ -1,6 +1,7 @@
 // Gradients by the sites of exported models, fused operators and old operator sets included, against differences in float64.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, it } from 'mocha';
 import { writeInputs, writeSite } from '../../../src/lm/edits.ts';
 import { integers, promptFeeds, readInterface } from '../../../src/lm/interface.ts';
@@ -23,18 +24,24 @@ import { executeBeside, openedFile, runEdit, sitesOf, siteNamed, smallDecoder } 
 import { execute, sharedHost } from '../../support/host.ts';
 import { gpt2, present, stories } from './models.ts';
 
-const SITES = ['embed', 'layers.0.attn_out', 'layers.2.resid_mid', 'layers.3.mlp_act', 'layers.3.mlp_out', 'layers.4.resid_post', 'final_norm'];
+const sitesFor = (last: number): readonly string[] => ['embed', 'layers.0.attn_out', 'layers.2.resid_mid', `layers.${last - 1}.mlp_act`, `layers.${last - 1}.mlp_out`, `layers.${last}.resid_post`, 'final_norm'];
+const own = fileURLToPath(new URL('../../../models/', import.meta.url));
 const IDS = [[1, 403, 407, 261, 378], [1, 5, 9, 200, 6]];
 const none = { dataFolder: '/', dataBytes: 0 };
 
 const float32 = (dims: readonly number[], data: ArrayLike<number>): HostTensor => ({ type: 'float32', dims, data: Float32Array.from(data) });
 const norm = (values: ArrayLike<number>): number => Math.hypot(...Array.from(values));
 
+/** Tokens, or where the model takes those, embeddings drawn for them. */
 function feedsOf(graph: Graph, ids: readonly (readonly number[])[], { positions, outcomes, weights }: { positions: readonly number[]; outcomes: readonly number[]; weights: readonly number[] }): Feeds {
   const read = readInterface(graph);
   assert.ok(read.ok);
+  const [random, { embeds }] = [new Random(2), read.io];
+  const dims = [ids.length, ids[0]?.length ?? 0, Number(embeds?.dims.at(-1) ?? 0)];
+  const given = embeds ? { [embeds.name]: float32(dims, Array.from({ length: dims.reduce((size, dim) => size * dim, 1) }, () => random.normal())) } : {};
   return {
     ...promptFeeds(read.io, ids),
+    ...given,
     [targetInputs.positions]: integers('int64', [positions.length / 2, 2], positions),
     [targetInputs.outcomes]: integers('int64', [outcomes.length / 2, 2], outcomes),
     [targetInputs.weights]: float32([weights.length], weights),
@@ -95,13 +102,16 @@ async function agreesWithDifferences(wide: Graph, site: Site, feeds: Feeds, grad
 }
 
 describe('gradients by sites', () => {
-  for (const [name, folder, file] of [['stories260k', stories, 'model.onnx'], ['stories260k', stories, 'model_fused_rotemb.onnx'], ['tiny-random-gpt2-fused', gpt2, 'model.onnx']] as const) {
+  for (const [name, folder, file, last] of [
+    ['stories260k', stories, 'model.onnx', 4], ['stories260k', stories, 'model_fused_rotemb.onnx', 4], ['tiny-random-gpt2-fused', gpt2, 'model.onnx', 4],
+    ['tiny-code', `${own}tiny-code`, 'model.onnx', 4], ['tiny-vision', `${own}tiny-vision`, 'decoder_model_merged.onnx', 2],
+  ] as const) {
     for (const kind of ['logProbabilities', 'logits'] as const) {
       it(`of ${kind} agree with differences in float64 at every kind of site: ${name}, ${file}`, async function () {
-        if (!present) this.skip();
+        if (!present && !folder.startsWith(own)) this.skip();
         const path = `${folder}/onnx/${file}`;
         const opened = openedFile(path);
-        const sites = SITES.map((site) => siteNamed(sitesOf(opened.graph), site));
+        const sites = sitesFor(last).map((site) => siteNamed(sitesOf(opened.graph), site));
         const graph = withTarget(opened.graph, kind);
         const differentiated = await differentiateBySites(graph, { ...question, sites, feeds: measured(opened.graph), execute: executeBeside(opened) });
         const feeds = feedsOf(opened.graph, IDS, point);

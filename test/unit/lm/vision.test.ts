@@ -118,6 +118,20 @@ describe('a vision-language model folder', () => {
     assert.throws(() => imagePrompt([1, IMAGE, IMAGE], [features], tokens), /The prompt has tokens for 2 images, and one image is given\. Give as many images/);
   });
 
+  it('places the rows of several images in the order of their tokens, side by side or apart', () => {
+    const tokens = { image: 9, bos: 1 };
+    const [first, second] = [{ rows: Float32Array.of(1, 2, 3, 4), width: 2 }, { rows: Float32Array.of(5, 6, 7, 8, 9, 10), width: 2 }];
+    const rows = (ids: readonly number[]) => {
+      const { ids: placed, embeddings } = imagePrompt(ids, [first, second], tokens);
+      return { placed, rows: embeddings.flatMap(({ at, rows: data, width }) => Array.from({ length: data.length / width }, (_, i) => [at + i, ...data.subarray(i * width, (i + 1) * width)])) };
+    };
+    const together = { placed: [1, 9, 9, 9, 9, 9, 4], rows: [[1, 1, 2], [2, 3, 4], [3, 5, 6], [4, 7, 8], [5, 9, 10]] };
+    for (const ids of [[1, 4], [1, 9, 9, 4], [1, 9, 9, 9, 9, 9, 4]]) assert.deepEqual(rows(ids), together);
+    const apart = { placed: [9, 9, 4, 9, 9, 9], rows: [[0, 1, 2], [1, 3, 4], [3, 5, 6], [4, 7, 8], [5, 9, 10]] };
+    for (const ids of [[9, 4, 9], [9, 9, 4, 9, 9, 9]]) assert.deepEqual(rows(ids), apart);
+    assert.deepEqual(rows([9, 4, 9, 4, 9, 9, 9]), { placed: [9, 4, 9, 4, 9, 9, 9], rows: [[0, 1, 2], [2, 3, 4], [4, 5, 6], [5, 7, 8], [6, 9, 10]] });
+  });
+
   it('scores with an image as with the text that it spells, in batches with either padding', async () => {
     const { decoder, folder: { path: own, vision, tokens } } = await opened();
     const encoder = await openVisionEncoder(sharedHost(), { path: own, vision });

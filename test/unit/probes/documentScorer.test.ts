@@ -75,19 +75,32 @@ describe('the scores of a document', () => {
     await scorer.close();
   });
 
-  it('are run again from an edit on, and from there alone at the second edit of a place', async () => {
+  it('are run again from the checkpoint before an edit on, and from the edit alone when its place is edited again', async () => {
     const scorer = scorerOf();
     const edited = (third: string): string => [sentences[0], sentences[1], third, sentences[3]].join(' ');
     const first = await scorer.score(context, edited('Toda was at the mill on Friday.'));
-    const contextTokens = readText(model.tokenizer, probe.frame, context, 'A', [{ start: 0, end: 1 }]).contextTokens;
+    const tokens = (text: string): number => model.tokenizer.encode(text, false).ids.length;
     const second = await scorer.score(context, edited('Toda was at the inn on Friday.'));
-    assert.equal(second.cost.run, second.cost.all - contextTokens);
+    assert.equal(second.cost.run, tokens(' Toda was at the inn on Friday. Mira has 12 hens.'));
     near(scoresOf(second), await apart(edited('Toda was at the inn on Friday.')));
     near(scoresOf(second).slice(0, 2), scoresOf(first).slice(0, 2));
     const third = await scorer.score(context, edited('Toda was at the bridge on Friday.'));
-    const tail = model.tokenizer.encode(' bridge on Friday. Mira has 12 hens.', false).ids.length;
-    assert.equal(third.cost.run, tail);
+    assert.equal(third.cost.run, tokens(' bridge on Friday. Mira has 12 hens.'));
     near(scoresOf(third), await apart(edited('Toda was at the bridge on Friday.')));
+    await scorer.close();
+  });
+
+  it('of a long document cost a part of it after an edit, wherever the edit is', async () => {
+    const scorer = scorerOf(null);
+    const many = Array.from({ length: 12 }, (_, i) => `Mira has ${i + 10} hens.`);
+    const each = model.tokenizer.encode(` ${many[0] ?? ''}`, false).ids.length;
+    await scorer.score(context, many.join(' '));
+    const last = await scorer.score(context, [...many.slice(0, -1), 'Mira has 99 hens.'].join(' '));
+    assert.equal(last.cost.run, each);
+    const changed = [...many.slice(0, 9), 'Dormo has 7 hens.', ...many.slice(10)].join(' ');
+    const middle = await scorer.score(context, changed);
+    assert.ok(middle.cost.run <= 6 * each, `${middle.cost.run} of ${middle.cost.all}`);
+    near(scoresOf(middle), await apart(changed));
     await scorer.close();
   });
 
@@ -147,7 +160,8 @@ describe('the plan of a rescoring', () => {
       for (const final of wanted.filter((place) => !plan.kept.has(place))) assert.ok(!same(final + 1) && final >= plan.resume && final < plan.end);
       assert.ok(plan.resume === 0 || (checkpoints.includes(plan.resume) && same(plan.resume)));
       assert.ok(plan.checkpoints.every(same));
-      if (plan.pause !== null) assert.ok(plan.pause > plan.resume && plan.pause < plan.end);
+      plan.pauses.reduce((last, pause) => (assert.ok(pause > last && pause < plan.end), pause), plan.resume);
+      assert.ok(plan.pauses.length <= 4);
       if (wanted.length === plan.kept.size) assert.equal(plan.end, 0);
     }));
   });

@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'mocha';
 import type { Attribution, AttributionRequest, Attributor } from '../../../src/steering/attribution.ts';
 import { openAttributor } from '../../../src/steering/attribution.ts';
-import { AttributionError } from '../../../src/steering/requestProblem.ts';
 import { EMBEDDINGS, outcomeFeeds } from '../../../src/lm/derivativeFeeds.ts';
 import { embeddingGraph, inputsOf, targetGraph } from '../../../src/lm/derivativeGraphs.ts';
 import type { ModelFolder } from '../../../src/lm/folder.ts';
@@ -16,9 +15,8 @@ import { encodeGraph } from '../../../src/onnx/encode.ts';
 import { toFloat64 } from '../../../src/onnx/float64.ts';
 import type { Graph } from '../../../src/onnx/graph.ts';
 import type { HostTensor } from '../../../src/runtime/protocol.ts';
-import { CancellationSource, CancelledError } from '../../../src/shared/cancellation.ts';
 import { siteNamed, sitesOf, wholeModel } from '../../support/decoders.ts';
-import { execute, sharedHost, startHost } from '../../support/host.ts';
+import { execute, sharedHost } from '../../support/host.ts';
 import { stories } from '../lm/models.ts';
 
 const tinyCode = fileURLToPath(new URL('../../../models/tiny-code', import.meta.url));
@@ -51,7 +49,7 @@ describe('attribution to the tokens of a prompt', () => {
       let attributor: Attributor;
       before(async function () {
         if (!existsSync(location)) {
-          console.log(`skipped: ${location} is not there`);
+          console.log(`${location} is not beside the project`);
           this.skip();
         }
         attributor = await attributorOf(folderAt(location));
@@ -61,7 +59,7 @@ describe('attribution to the tokens of a prompt', () => {
       it('is what integrating the contrast by hand gives, without any gradient of the model', async () => {
         // Each token's part of dF/dα by central differences of F in that token's direction, at the nodes of a fine Simpson rule.
         const asked = request({ prompt: PROMPT.slice(0, 4), preferred: [270, 300], dispreferred: [301, 290, 262], baseline: 'mean', refine: { tolerance: 3e-4 } });
-        console.time('attr'); const found = await attributor.attribute(asked); console.timeEnd('attr'); console.log(found.spent.points, found.completeness);
+        const found = await attributor.attribute(asked);
         near(found.tokens, await byHand(folderAt(location), asked), 1e-4);
         assert.ok(found.completeness.relative < 1e-4, String(found.completeness.relative));
       });

@@ -9,7 +9,7 @@ import { openedFolder } from './steered.ts';
 describe('contrast pairs', () => {
   it('are read one a line, with empty lines left out and further fields ignored', () => {
     const read = readContrastPairs('{"prompt":"a","preferred":" b","dispreferred":" c","id":7}\n\n{"prompt":"d","preferred":" e","dispreferred":" f","image":"g.png"}\r\n');
-    assert.deepEqual(read, { ok: true, pairs: [{ prompt: 'a', preferred: ' b', dispreferred: ' c' }, { prompt: 'd', preferred: ' e', dispreferred: ' f', image: 'g.png' }] });
+    assert.deepEqual(read, { ok: true, pairs: [{ prompt: 'a', preferred: ' b', dispreferred: ' c' }, { prompt: 'd', preferred: ' e', dispreferred: ' f', image: 'g.png' }], lines: [1, 3] });
   });
 
   it('name every bad row by its line', () => {
