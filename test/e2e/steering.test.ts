@@ -93,6 +93,20 @@ describe('a user who steers', () => {
     await workbench.lookAt('attribution', { columns: 2, ready: (page) => page.locator('body[data-status="shown"] svg').first().waitFor() });
   });
 
+  it('asks for the two answers, of which one can be typed', async () => {
+    await workbench.webview().locator('vscode-button', { hasText: 'Other answers' }).click();
+    await row('“ glass”').waitFor({ timeout: 60_000 });
+    await workbench.screenshot('attribution-answers');
+    await workbench.page.keyboard.type(' clay');
+    await workbench.page.locator('.quick-input-list .monaco-list-row.focused', { hasText: '“ clay”' }).waitFor();
+    await workbench.page.keyboard.press('Enter');
+    await workbench.page.locator('.quick-input-title', { hasText: 'Instead of which answer than “ clay”?' }).waitFor();
+    await row('“ glass”').waitFor();
+    await workbench.page.keyboard.press('Enter');
+    await workbench.webview().locator('h1', { hasText: '“ clay” over “ glass”' }).waitFor({ timeout: 60_000 });
+    assert.match(await workbench.webview().locator('.caption').first().innerText(), /answers as given/u);
+  });
+
   it('takes the marks away with Escape', async () => {
     await workbench.webview().locator('vscode-button', { hasText: 'Show text' }).click();
     await workbench.command('GradLens: Show What Pushes the Answer');
@@ -101,6 +115,25 @@ describe('a user who steers', () => {
       await workbench.page.keyboard.press('Escape');
       await lens('solid').waitFor({ state: 'detached', timeout: 2000 });
     });
+    await workbench.closeEditors();
+  });
+
+  it('sees which patches of an image push the answer', async () => {
+    await workbench.command('GradLens: Select Language Model');
+    await choose('tiny-vision');
+    await workbench.openFile('scene.prompt.md');
+    await workbench.command('GradLens: Show What Pushes the Answer');
+    await lens('solid: pushes towards').waitFor({ timeout: 90_000 });
+    await workbench.command('GradLens: Open Attribution Panel');
+    const page = workbench.webview();
+    await page.locator('body[data-status="shown"] svg image').waitFor({ timeout: 30_000 });
+    await workbench.until('the first patch is in focus', async () => {
+      await page.locator('.op').first().focus();
+      assert.match(await page.locator('.details').innerText(), /^Image, patch in row 1, column 1: [+−]\d+\.\d{3} nats towards “ (?:Yes|No)/u);
+    });
+    await workbench.lookAt('attribution-image', { columns: 2, ready: (shown) => shown.locator('svg image').waitFor() });
+    await workbench.command('GradLens: Select Language Model');
+    await choose('tiny-code');
     await workbench.closeEditors();
   });
 
