@@ -159,6 +159,21 @@ export class Workbench {
     });
   }
 
+  /** Opens a file where a dialog of that title asks for one. */
+  async giveFile(title: string, file: string): Promise<void> {
+    const dialog = this.page.locator('.quick-input-title', { hasText: title });
+    await dialog.waitFor({ timeout: 30_000 });
+    const box = this.page.locator('.quick-input-widget input[type="text"]');
+    // What is typed while it looks at the folder is overwritten, and no Enter is taken then.
+    await this.until('the dialog closes', async () => {
+      await box.fill(file);
+      await this.page.waitForTimeout(200);
+      assert.equal(await box.inputValue(), file);
+      await this.page.keyboard.press('Enter');
+      await dialog.waitFor({ state: 'hidden', timeout: 2000 });
+    });
+  }
+
   /** The document of a visible webview: the first one, or the last. */
   webview(which: 'first' | 'last' = 'first'): FrameLocator {
     const frames = 'iframe.webview.ready >> visible=true';
