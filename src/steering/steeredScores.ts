@@ -58,8 +58,8 @@ export class PreparedItems {
     for (const batch of this.batches) {
       throwIfCancelled(token);
       const { dims: [, count = 0, vocabulary = 0], data } = await this.surviving(batch, () => this.logitsOf(batch, amounts));
-      batch.rows.forEach(({ places }, r) => {
-        const row = Array.from({ length: count }, (_, i) => logSoftmax(data.subarray((r * count + i) * vocabulary, (r * count + i + 1) * vocabulary)));
+      batch.rows.forEach(({ places, before }, r) => {
+        const row = Array.from({ length: before.length + 1 }, (_, i) => logSoftmax(data.subarray((r * count + i) * vocabulary, (r * count + i + 1) * vocabulary)));
         for (const place of places) scores[place] = scoreOf(this.items[place]?.continuation ?? [], row);
       });
     }
