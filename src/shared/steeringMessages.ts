@@ -110,7 +110,7 @@ export interface DeleteVector {
 export type FromSteeringView = SteeringReady | SteeringActs | ChangePrompt | ChangeVector | DeleteVector;
 
 /** The slider's ends. */
-export const mostStrength = 2;
+export const mostStrength = 1;
 
 const actions: ReadonlySet<unknown> = new Set<SteeringAction>(['select', 'about', 'make', 'import', 'cancelMaking', 'run', 'stop']);
 

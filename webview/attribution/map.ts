@@ -107,7 +107,7 @@ class Painter {
     const box = { x: x - side / 2, y: y - side / 2, width: side, height: side };
     const halo = over ? [svg('rect', { ...box, fill: 'none', stroke: this.palette.background, 'stroke-width': 3.5 })] : [];
     if (value > 0) return svg('g', {}, ...halo, svg('rect', { ...box, fill: this.colours.positive }));
-    const inset = Math.min(1.5, side / 2);
+    const inset = Math.min(1.5, side / 4);
     const inner = { x: box.x + inset / 2, y: box.y + inset / 2, width: side - inset, height: side - inset };
     return svg('g', {}, ...halo, svg('rect', { ...inner, fill: 'none', stroke: this.colours.negative, 'stroke-width': inset }));
   }
