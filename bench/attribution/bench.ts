@@ -1,5 +1,6 @@
 // npm run bench -- attribution: do the numbers add up, how fast are they, what memory do they take, and do they point at
 // the object that was asked for?
+import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { completeness } from './completeness.ts';
 import { memory } from './memory.ts';
@@ -24,16 +25,22 @@ const options = {
   out: { type: 'string', default: 'attribution' },
 } as const;
 
+function earlier(name: string): Partial<Report> {
+  const file = new URL(`../results/${name}.json`, import.meta.url);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Report) : {};
+}
+
 export async function benchAttribution(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options });
   const wanted = parts.filter((part) => values.parts.split(',').includes(part));
   const seed = Number(values.seed);
   const hostPath = builtHost();
   const host = ModelHost.start({ hostPath });
-  let report: Report = { machine: machine(), settings: { ...values }, completeness: null, speed: null, memory: null, pointing: null };
-  // A run that is stopped leaves what it has measured.
+  let report: Report = { machine: machine(), settings: {}, completeness: null, speed: null, memory: null, pointing: null, ...earlier(values.out) };
+  // A run that is stopped leaves what it has measured, and parts that are not asked for stay.
   const save = (more: Partial<Report>): string => {
-    report = { ...report, ...more };
+    const done = Object.keys(more).map((part) => [part, { date: machine()['date'] ?? '', ...values, parts: part }]);
+    report = { ...report, ...more, settings: { ...report.settings, ...Object.fromEntries(done) } };
     return writeReport(report, markdown(report), values.out);
   };
   try {

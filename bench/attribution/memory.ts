@@ -24,7 +24,7 @@ export async function memory(hostPath: string): Promise<readonly MemoryRow[]> {
   const rows: MemoryRow[] = [];
   for (const [model, location, length, chunks] of [['tiny-code', tinyCode, 190, [1, 4]], ['stories260k', stories, 512, [1, 2, 4]]] as const) {
     if (!existsSync(location)) continue;
-    for (const chunk of chunks) for (const steps of chunk === 1 ? [20, 80, 320] : [20]) rows.push(await measured(hostPath, { model, location, length, chunk, steps }));
+    for (const chunk of chunks) for (const steps of chunk === 1 ? [20, 100] : [20]) rows.push(await measured(hostPath, { model, location, length, chunk, steps }));
   }
   return rows;
 }

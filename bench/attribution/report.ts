@@ -9,7 +9,8 @@ import { wilson } from '../raspbugs/statistics.ts';
 
 export interface Report {
   readonly machine: Machine;
-  readonly settings: Readonly<Record<string, string>>;
+  /** Of each part that was measured: when, and with which options. */
+  readonly settings: Readonly<Partial<Record<string, Readonly<Record<string, string>>>>>;
   /** Null where a part was not measured. */
   readonly completeness: readonly CompletenessRow[] | null;
   readonly speed: Speed | null;
@@ -36,7 +37,7 @@ export function markdown({ machine, settings, completeness, speed, memory, point
   return [
     '# Attribution to the tokens of a prompt',
     '',
-    `\`npm run bench -- attribution\` (--parts ${settings['parts'] ?? ''}). Brackets are 95 % intervals (Wilson). tiny-code and tiny-vision are this project's own demonstration models.`,
+    `\`npm run bench -- attribution\` (${measured(settings)}). Brackets are 95 % intervals (Wilson). tiny-code and tiny-vision are this project's own demonstration models.`,
     machineText(machine),
     ...(completeness ? ['', ...completenessText(completeness)] : []),
     ...(speed ? ['', ...speedText(speed)] : []),
@@ -44,6 +45,14 @@ export function markdown({ machine, settings, completeness, speed, memory, point
     ...(pointing ? ['', ...pointingText(pointing)] : []),
     '',
   ].join('\n');
+}
+
+/** Each part's own options. */
+function measured(settings: Report['settings']): string {
+  return Object.entries(settings).map(([part, { seed, prompts, images, rounds, threads, date } = {}]) => {
+    const own: Readonly<Record<string, string>> = { completeness: `--prompts ${prompts ?? ''}`, speed: `--rounds ${rounds ?? ''} --threads ${threads ?? ''}`, pointing: `--images ${images ?? ''}` };
+    return `--parts ${part} ${own[part] ?? ''} --seed ${seed ?? ''} on ${date ?? ''}`.replace(/ {2,}/g, ' ');
+  }).join('; ');
 }
 
 function completenessText(rows: readonly CompletenessRow[]): readonly string[] {

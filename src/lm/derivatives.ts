@@ -111,6 +111,7 @@ interface Parts {
 /** An open model. Many rows go in one run, such as the points of a path; `estimate` says how many fit. */
 export class Derivatives {
   private readonly sessions = new Map<Graph, Promise<Session>>();
+  private words: Promise<Session> | null = null;
   private memory: Promise<MemoryEstimate> | null = null;
   private forward: Graph | null = null;
   private embedding: Graph | null = null;
@@ -162,17 +163,25 @@ export class Derivatives {
     return (await this.run(this.embedding, feeds, [readName(embed)], token))[readName(embed)]?.data as Float32Array;
   }
 
+  /** What makes embeddings of tokens, where the model does not do that itself. */
+  private openedWords(): Promise<Session> {
+    const { folder: { vision }, host, session } = this.parts;
+    if (!vision) throw new RangeError('the model takes embeddings, and what makes them of tokens does not lie beside it');
+    this.words ??= host.createSession({ path: vision.embedTokens }, session).catch((error: unknown) => {
+      this.words = null;
+      throw error;
+    });
+    return this.words;
+  }
+
   /** What a model that takes embeddings is given for tokens and images. */
   private async given({ ids, images = [] }: TokenRows & { readonly images?: readonly EmbeddingRows[] }, type: HostTensor['type'], token: CancellationToken | undefined): Promise<HostTensor> {
-    const { folder, host, session } = this.parts;
-    if (!folder.vision) throw new RangeError('the model takes embeddings, and what makes them of tokens does not lie beside it');
-    const words = await host.createSession({ path: folder.vision.embedTokens }, session);
+    const words = await this.openedWords();
     const length = ids[0]?.length ?? 0;
     // An image's token need not be one that the embedding knows.
     const known = ids.flatMap((row, b) => row.map((id, i) => (covers(images, i, b) ? 0 : id)));
     const [slot, name] = [words.inputs[0], words.outputNames[0] ?? ''];
     const { [name]: vectors } = await survivingDeaths(() => words.run({ [slot?.name ?? 'input_ids']: integers(slot?.type ?? 'int64', [ids.length, length], known) }, { outputs: [name], ...(token ? { token } : {}) }));
-    await words.release();
     if (!vectors) throw new RangeError('the embedding gave nothing');
     const data = Float32Array.from(asFloats(vectors));
     for (const { at, rows, width, batch = 0 } of images) data.set(rows, (batch * length + at) * width);
@@ -218,8 +227,9 @@ export class Derivatives {
   }
 
   async release(): Promise<void> {
-    const opened = [...this.sessions.values()];
+    const opened = [...this.sessions.values(), ...(this.words ? [this.words] : [])];
     this.sessions.clear();
+    this.words = null;
     for (const session of opened) await (await session.catch(() => null))?.release();
   }
 
