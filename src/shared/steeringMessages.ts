@@ -27,7 +27,7 @@ export type VectorSettings = Pick<VectorRow, 'on' | 'strength' | 'from' | 'to'>;
 
 export interface LayerDrift {
   readonly layer: number;
-  /** Mean norm of the steered stream over the unsteered one's, minus 1. */
+  /** The steered stream's norm over the unsteered one's, minus 1: the mean over the tokens that both texts have alike. */
   readonly drift: number;
 }
 

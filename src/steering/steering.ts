@@ -44,6 +44,8 @@ export interface SteerOptions {
   readonly layers?: readonly number[];
   /** Default true. */
   readonly preserveNorm?: boolean;
+  /** Can the residual stream be read after each layer, with what is written there? Default false: it costs a little. */
+  readonly reads?: boolean;
 }
 
 export type OpenedSteered = { readonly ok: true; readonly steered: SteeredModel } | { readonly ok: false; readonly message: string };
@@ -57,11 +59,11 @@ export class SteeredModel {
   ) {}
 
   /** @throws RuntimeError, HostDiedError */
-  static async open(host: ModelHost, folder: ModelFolder, { session = {}, layers, preserveNorm = true }: SteerOptions = {}): Promise<OpenedSteered> {
+  static async open(host: ModelHost, folder: ModelFolder, { session = {}, layers, preserveNorm = true, reads = false }: SteerOptions = {}): Promise<OpenedSteered> {
     const found = residualSites(folder);
     if (!found.ok) return found;
     const sites = found.sites.filter((_, layer) => layers?.includes(layer) ?? true);
-    const writable = steerableModel((edit) => folderDecoder(folder, edit), sites, { preserveNorm });
+    const writable = steerableModel((edit) => folderDecoder(folder, edit), sites, { preserveNorm, reads: reads ? found.sites : [] });
     const opened = await openDecoder(host, { ...writable.model, options: session });
     if (!opened.ok) return { ok: false, message: opened.fault.message };
     return { ok: true, steered: new SteeredModel(opened.decoder, writable, { layers: found.sites.length, hidden: found.width }) };
