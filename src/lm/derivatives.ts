@@ -203,7 +203,7 @@ export class Derivatives {
 
   /**
    * Bytes that a run of `differentiate` takes beside the weights, and that each further row adds: what lives at once,
-   * and as much again for what the runtime's arena holds free. Costs two small runs the first time.
+   * and a little for what the runtime's arena holds free. Costs two small runs the first time.
    * @throws RuntimeError, HostDiedError, CancelledError
    */
   async estimate(sizes: RunSizes, token: CancellationToken = neverCancelled): Promise<{ readonly bytes: number; readonly bytesPerRow: number }> {
@@ -243,7 +243,7 @@ export class Derivatives {
   }
 
   private async run(graph: Graph, feeds: Feeds, outputs: readonly string[], token: CancellationToken | undefined): Promise<Feeds> {
-    const opening = this.sessions.get(graph) ?? this.parts.host.createSession(sourceOf(graph, this.parts.folder.file), this.parts.session);
+    const opening = this.sessions.get(graph) ?? this.parts.host.createSession(sourceOf(graph, this.parts.folder.file), { memoryPattern: false, ...this.parts.session });
     this.sessions.set(graph, opening);
     const session = await opening.catch((error: unknown) => {
       this.sessions.delete(graph);
@@ -253,8 +253,8 @@ export class Derivatives {
   }
 }
 
-/** Measured: three further rows of the benchmark's middle model take about 280 MiB where 145 live at once (bench/results/gradients.md). */
-const ARENA = 2;
+/** Measured, without memory patterns: 0.9 to 1.25 times what lives at once (bench/results/attribution.md). */
+const ARENA = 1.15;
 
 const hiddenOf = ({ embed, folder }: Pick<Parts, 'embed' | 'folder'>): number => {
   const width = embed.shape.at(-1);
