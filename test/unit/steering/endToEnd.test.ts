@@ -100,8 +100,9 @@ describe('gradlens vector and generate --steer', () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('make a vector, choose its strength on other pairs, and steer with it', () => {
-    const made = gradlens('vector', 'grains', '--model', code, '--pairs', 'pairs.jsonl', '--validation', 'other.jsonl', '--method', 'gradxact', '--direction', 'uncentred', '--k', '5', '--layers', '0-2', '-o', 'v.safetensors', '--json');
+  it('make a vector, choose its strength on other pairs, and steer with it', function () {
+    this.timeout(240_000);
+    const made = gradlens('vector', 'grains', '--model', code, '--pairs', 'pairs.jsonl', '--validation', 'other.jsonl', '--method', 'gradxact', '--direction', 'uncentred', '--k', '5', '--layers', '0-1', '-o', 'v.safetensors', '--json');
     assert.equal(made.status, 0, made.stderr);
     const { layers, validation, provenance } = JSON.parse(made.stdout) as { layers: { layer: number }[]; validation: { best: { layers: number[]; strength: number; rate: number }; unsteered: { rate: number } }; provenance: { data: object } };
     const read = readVectorFile(at('v.safetensors'));
@@ -109,7 +110,7 @@ describe('gradlens vector and generate --steer', () => {
     assert.deepEqual(read.vector.provenance, provenance);
     assert.equal(read.vector.provenance.data.items, 6);
     assert.deepEqual(read.vector.layers.map(({ layer }) => layer), layers.map(({ layer }) => layer));
-    assert.ok(layers.every(({ layer }) => layer <= 2));
+    assert.ok(layers.every(({ layer }) => layer <= 1));
     assert.ok(validation.best.rate >= validation.unsteered.rate);
     const prompt = questions(1, 33)[0]?.prompt ?? '';
     const written = (strength: number): { text: string; steer?: unknown } => JSON.parse(gradlens('generate', '--model', code, '--prompt', prompt, '--max-tokens', '8', '--json', '--steer', `v.safetensors:${strength}`).stdout) as { text: string; steer?: unknown };
@@ -131,7 +132,8 @@ describe('gradlens vector and generate --steer', () => {
     assert.match(other.stderr, /does not fit tiny-vision: its directions are 128 numbers wide, the model's residual stream 96/);
   });
 
-  it('say what to do about bad input', () => {
+  it('say what to do about bad input', function () {
+    this.timeout(240_000);
     const grains = ['vector', 'grains', '--model', code, '-o', 'v2.safetensors'];
     for (const [args, message] of [
       [['vector'], /Which kind of vector\?/],
