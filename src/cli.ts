@@ -9,6 +9,7 @@ import { generateText } from './cli/generate.ts';
 import { modelsList, modelsSites } from './cli/models.ts';
 import { modelsDownload } from './cli/modelsDownload.ts';
 import type { Environment, ExitCode, Outcome } from './cli/outcome.ts';
+import { probe } from './cli/probe.ts';
 import { providers } from './cli/providers.ts';
 import { repair } from './cli/repair.ts';
 import { repl } from './cli/repl.ts';
@@ -20,7 +21,7 @@ import { CancellationSource, CancelledError } from './shared/cancellation.ts';
 
 type Command = (args: ParsedArguments, environment: Environment) => Outcome | Promise<Outcome>;
 
-const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, generate: generateText, attribute, vector, models, providers: (_args, environment) => providers(environment) };
+const handlers: Record<CommandName, Command> = { check, run, compile, repl, repair, generate: generateText, attribute, vector, probe, models, providers: (_args, environment) => providers(environment) };
 
 function models(args: ParsedArguments, environment: Environment): Outcome | Promise<Outcome> {
   const [action, ...positionals] = args.positionals;

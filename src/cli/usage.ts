@@ -116,11 +116,12 @@ export const commands = {
     flags: { layers: 'shows what passes through each token in each layer as well', chat: 'the prompt is a user\'s message, put into the model\'s chat template' },
   },
   vector: {
-    arguments: 'grains --model FOLDER --pairs FILE.jsonl -o FILE.safetensors',
-    purpose: 'makes a steering vector from pairs of a preferred and a dispreferred response, by attribution (GrAInS)',
+    arguments: 'grains --model FOLDER --pairs FILE.jsonl -o FILE.safetensors | probe --model FOLDER --probe FILE.probe.json -o FILE.safetensors',
+    purpose: 'makes a steering vector from pairs of a preferred and a dispreferred response, by attribution (GrAInS), or of a probe\'s direction',
     options: {
       model: { value: 'FOLDER', purpose: 'the model\'s folder, or an .onnx file in it' },
       variant: { value: 'VARIANT', purpose: 'fp32, fp16, q4, …; default: the most exact of the folder' },
+      probe: { value: 'FILE.probe.json', purpose: 'for “probe”: its unit direction; a positive strength makes a text less supported' },
       pairs: { value: 'FILE.jsonl', purpose: 'JSON lines {"prompt": …, "preferred": …, "dispreferred": …}, and "image": FILE for vision-language models' },
       mode: { value: 'MODE', purpose: 'both (default): what speaks for the preferred response less what speaks against it; positive or negative: one of the two' },
       k: { value: 'NUMBER', purpose: 'tokens that speak most for, and against; default 10' },
@@ -134,6 +135,27 @@ export const commands = {
       out: { value: 'FILE.safetensors', purpose: 'where the vector is written', short: 'o' },
     },
     flags: { refine: 'takes more points of the path where the contrast bends, until the attribution adds up' },
+  },
+  probe: {
+    arguments: 'train --model FOLDER --data FILE.jsonl -o NAME | score|localise --model FOLDER --probe FILE --context FILE --text FILE',
+    purpose: 'trains a linear probe that tells statements a context does not support; scores a text\'s sentences; says where a score comes from',
+    options: {
+      model: { value: 'FOLDER', purpose: 'the model\'s folder, or an .onnx file in it' },
+      variant: { value: 'VARIANT', purpose: 'fp32, fp16, …; default: the most exact of the folder' },
+      provider: { value: 'NAME', purpose: 'runs on this execution provider (see gradlens providers); default cpu' },
+      data: { value: 'FILE.jsonl', purpose: 'JSON lines {"context": …, "continuation": …, "label": 0 supported | 1 not}, HaluEval QA rows, or a folder with RAGTruth\'s response.jsonl and source_info.jsonl' },
+      layers: { value: 'A-B', purpose: 'train: only these layers, from 0; default: all' },
+      site: { value: 'SITE', purpose: 'train: resid_post (default), the stream after a layer, or resid_mid, between its attention and its MLP' },
+      before: { value: 'TEXT', purpose: 'train: what stands before the context; \\n is a line break; default: nothing' },
+      between: { value: 'TEXT', purpose: 'train: what stands between context and statement; default: \\n\\n' },
+      seed: { value: 'NUMBER', purpose: 'train: seed of folds and resamples; default 1' },
+      out: { value: 'NAME', purpose: 'train: writes NAME.probe.json and NAME.probe.safetensors', short: 'o' },
+      probe: { value: 'FILE.probe.json', purpose: 'score, localise: the probe' },
+      context: { value: 'FILE', purpose: 'score, localise: the context' },
+      text: { value: 'FILE', purpose: 'score, localise: the text whose sentences are scored' },
+      sentence: { value: 'NUMBER', purpose: 'localise: this sentence, from 1; default: the one with the highest score' },
+      top: { value: 'NUMBER', purpose: 'localise: rows of each table; default 10' },
+    },
   },
   models: {
     arguments: 'list [FOLDER…] | sites <model> | download <owner/name>',
@@ -153,7 +175,7 @@ export const isCommand = (name: string): name is CommandName => Object.hasOwn(co
 
 export function generalHelp(): string {
   const rows = Object.entries(commands).map(([name, { arguments: args, purpose }]) => `  ${`gradlens ${name} ${args}`.padEnd(70)}${purpose}`);
-  return ['Repairs RASP programs by gradient descent.', '', ...rows, '', 'Every command takes --json (one JSON document on stdout) and --help.'].join('\n');
+  return ['Repairs RASP programs by following gradients; attributes, probes and steers language models in ONNX.', '', ...rows, '', 'Every command takes --json (one JSON document on stdout) and --help.'].join('\n');
 }
 
 export function commandHelp(name: CommandName): string {

@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { choice, wholeNumber } from './optionValues.ts';
 import type { Environment, Outcome } from './outcome.ts';
+import { probeVector } from './probeVector.ts';
 import { ProgressLine } from './progressLine.ts';
 import { tableLines } from './table.ts';
 import { percent } from './terminal.ts';
@@ -45,7 +46,8 @@ const SHOWN_FAULTS = 5;
 /** @throws UsageError, CancelledError */
 export async function vector(args: ParsedArguments, environment: Environment): Promise<Outcome> {
   const [action, ...more] = args.positionals;
-  if (action !== 'grains') throw new UsageError(`${action === undefined ? 'Which kind of vector?' : `gradlens vector cannot make “${action}”.`} Use: gradlens vector grains --model FOLDER --pairs FILE.jsonl -o FILE.safetensors`);
+  if (action === 'probe') return probeVector(args);
+  if (action !== 'grains') throw new UsageError(`${action === undefined ? 'Which kind of vector?' : `gradlens vector cannot make “${action}”.`} Use: gradlens vector grains --model FOLDER --pairs FILE.jsonl -o FILE.safetensors, or gradlens vector probe --model FOLDER --probe FILE.probe.json -o FILE.safetensors`);
   if (more[0] !== undefined) throw new UsageError(`“${more[0]}” is too many: the model is given with --model, the pairs with --pairs.`);
   const host = ModelHost.start({ hostPath: environment.hostPath });
   try {

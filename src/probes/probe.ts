@@ -27,6 +27,11 @@ export interface Probe {
   readonly weights: Float64Array;
   readonly bias: number;
   readonly standardisation: Standardisation;
+  /** Mean norm of the hidden states that it was trained on: the measure of a steering strength. */
+  readonly meanNorm: number;
+  /** What it was trained on. */
+  readonly data: { readonly name: string; readonly items: number; readonly hash: string };
+  readonly seed: number;
   /** From this score on a statement counts as unsupported. */
   readonly threshold: number;
   /** Figures of the training, for people. */

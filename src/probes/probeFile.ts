@@ -22,6 +22,9 @@ const Description = v.object({
   l2: v.number(),
   bias: v.number(),
   threshold: v.number(),
+  meanNorm: v.pipe(v.number(), v.gtValue(0)),
+  data: v.object({ name: v.string(), items: v.number(), hash: v.string() }),
+  seed: v.number(),
   tensors: v.object({ file: v.string(), sha256: v.string() }),
   report: v.optional(v.record(v.string(), v.unknown()), {}),
 });
@@ -30,11 +33,11 @@ export type ProbeResult = { readonly ok: true; readonly probe: Probe } | { reado
 
 /** What the two files hold. `tensorsName`: the name of the second, which the first refers to. */
 export function encodeProbe(probe: Probe, tensorsName: string): { readonly json: string; readonly tensors: Uint8Array } {
-  const { weights, standardisation: { mean, scale }, model, site, frame, l2, bias, threshold, report } = probe;
+  const { weights, standardisation: { mean, scale }, model, site, report, ...rest } = probe;
   const vector = (data: Float64Array): NamedTensor => ({ shape: [data.length], data });
   const tensors = encodeTensors({ tensors: { weights: vector(weights), mean: vector(mean), scale: vector(scale) }, metadata: { format: FORMAT, model: model.name, site } });
-  const description: v.InferInput<typeof Description> = { format: FORMAT, version: VERSION, model, site, frame, l2, bias, threshold, tensors: { file: tensorsName, sha256: sha256(tensors) }, report };
-  return { json: `${JSON.stringify(description, null, 1)}\n`, tensors };
+  const described: v.InferInput<typeof Description> = { format: FORMAT, version: VERSION, model, site, ...rest, tensors: { file: tensorsName, sha256: sha256(tensors) }, report };
+  return { json: `${JSON.stringify(described, null, 1)}\n`, tensors };
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -91,7 +94,7 @@ function described(bytes: Uint8Array, file: string): v.InferOutput<typeof Descri
   return result.output;
 }
 
-function assembled({ model, site, frame, l2, bias, threshold, report }: v.InferOutput<typeof Description>, bytes: Uint8Array, file: string): ProbeResult {
+function assembled({ model, site, frame, l2, bias, threshold, meanNorm, data, seed, report }: v.InferOutput<typeof Description>, bytes: Uint8Array, file: string): ProbeResult {
   const decoded = decodeTensors(bytes);
   if (!decoded.ok) return { ok: false, message: `${file} cannot be used: ${decoded.message}.` };
   const [weights, mean, scale] = (['weights', 'mean', 'scale'] as const).map((name) => {
@@ -99,5 +102,5 @@ function assembled({ model, site, frame, l2, bias, threshold, report }: v.InferO
     return tensor && tensor.data.length === model.hidden && tensor.data.every(Number.isFinite) ? Float64Array.from(tensor.data) : null;
   });
   if (!weights || !mean || !scale || scale.some((value) => value <= 0)) return { ok: false, message: `${file} does not hold weights, mean and scale of ${model.hidden} numbers each. Train the probe again.` };
-  return { ok: true, probe: { model, site, frame, l2, bias, threshold, report, weights, standardisation: { mean, scale } } };
+  return { ok: true, probe: { model, site, frame, l2, bias, threshold, meanNorm, data, seed, report, weights, standardisation: { mean, scale } } };
 }

@@ -1,4 +1,5 @@
 // From labelled statements and a model to a probe, with the figures that say what it is worth.
+import { createHash } from 'node:crypto';
 import { captureFinalStates } from './capture.ts';
 import type { Comparison } from './comparison.ts';
 import { compareWithSurface } from './comparison.ts';
@@ -7,7 +8,7 @@ import type { ProbeExample } from './dataset.ts';
 import { statementOf } from './dataset.ts';
 import { lengthMatched } from './evaluation.ts';
 import type { FeatureMatrix } from './features.ts';
-import { rowsOf } from './features.ts';
+import { rowOf, rowsOf } from './features.ts';
 import type { Probe } from './probe.ts';
 import { probeModelOf } from './probe.ts';
 import { openResidualReader, probeSites } from './residualReader.ts';
@@ -22,6 +23,8 @@ import { Random } from '../shared/random.ts';
 
 export interface TrainingOptions {
   readonly frame: Frame;
+  /** What the examples are called. */
+  readonly name: string;
   /** Names of the sites to choose from; default: the stream after every layer. */
   readonly sites?: readonly string[] | undefined;
   readonly l2s?: readonly number[] | undefined;
@@ -90,7 +93,7 @@ async function measure(examples: readonly ProbeExample[], features: ReadonlyMap<
 
 const withoutScores = ({ examples, groups, probe, layers, baselines }: Comparison): Comparison => ({ examples, groups, probe, layers, baselines });
 
-async function fitAll(examples: readonly ProbeExample[], features: ReadonlyMap<string, FeatureMatrix>, { all, matched }: Pick<TrainedProbe, 'all' | 'matched'>, folder: ModelFolder, { frame, l2s, seed, token }: TrainingOptions): Promise<Probe> {
+async function fitAll(examples: readonly ProbeExample[], features: ReadonlyMap<string, FeatureMatrix>, { all, matched }: Pick<TrainedProbe, 'all' | 'matched'>, folder: ModelFolder, { frame, name, l2s, seed, token }: TrainingOptions): Promise<Probe> {
   const labels = examples.map(({ label }) => label);
   const folds = groupedFolds(examples.map(({ group }) => group), FOLDS, new Random(seed + 10));
   let best: { readonly matrix: FeatureMatrix; readonly site: string; readonly l2: number; readonly auroc: number } | null = null;
@@ -102,10 +105,21 @@ async function fitAll(examples: readonly ProbeExample[], features: ReadonlyMap<s
   const { matrix, site, l2 } = best;
   const figures = ({ examples: count, groups, probe, baselines }: Comparison) => ({ examples: count, groups, figures: probe.figures, baselines: Object.fromEntries(baselines.map(({ name, figures: { auroc } }) => [name, auroc])) });
   return {
-    model: probeModelOf(folder, matrix.width), site, frame, l2, threshold: 0, ...fitted(matrix, labels, l2),
-    report: { seed, all: figures(all), matchedLength: matched ? figures(matched) : null },
+    model: probeModelOf(folder, matrix.width), site, frame, l2, seed, threshold: 0, ...fitted(matrix, labels, l2),
+    meanNorm: meanNormOf(matrix), data: { name, items: examples.length, hash: examplesHash(examples) },
+    report: { all: figures(all), matchedLength: matched ? figures(matched) : null },
   };
 }
+
+function meanNormOf(matrix: FeatureMatrix): number {
+  let sum = 0;
+  for (let r = 0; r < matrix.rows; r++) sum += Math.hypot(...rowOf(matrix, r));
+  return sum / matrix.rows;
+}
+
+/** SHA-256 of what the probe saw, hexadecimal. */
+const examplesHash = (examples: readonly ProbeExample[]): string =>
+  createHash('sha256').update(JSON.stringify(examples.map(({ context, continuation, from, label }) => [context, continuation, from, label]))).digest('hex');
 
 function warningsOf(left: readonly number[], { all, matched }: Pick<TrainedProbe, 'all' | 'matched'>, folder: ModelFolder): readonly string[] {
   const cut = left.filter((characters) => characters > 0).length;

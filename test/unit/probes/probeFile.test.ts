@@ -20,7 +20,7 @@ function randomProbe(width: number): Probe {
   const vector = (): Float64Array => Float64Array.from({ length: width }, () => random.normal());
   return {
     model: { name: 'tiny', variant: 'default', layers: 5, hidden: width, fingerprint: 'ab' }, site: 'layers.3.resid_post', frame: { before: 'Context: ', between: '\n' },
-    l2: 0.1, weights: vector(), bias: 0.25, standardisation: { mean: vector(), scale: vector().map(Math.abs) }, threshold: 0.5, report: { auroc: 0.75 },
+    l2: 0.1, weights: vector(), bias: 0.25, standardisation: { mean: vector(), scale: vector().map(Math.abs) }, threshold: 0.5, meanNorm: 1, data: { name: 'd', items: 1, hash: '' }, seed: 1, report: { auroc: 0.75 },
   };
 }
 

@@ -109,6 +109,7 @@ describe('gradlens attribute', () => {
       [['--model', tinyCode, '--prompt', 'x', '--method', 'magic'], /--method takes one of ig, idgi, smoothgrad, gradxact, not “magic”/],
       [['--model', tinyCode, '--prompt', 'x', '--image', image], /no vision-language model.*Leave the image out/],
       [['--model', tinyVision, '--prompt', 'x', '--image', path.join(folder, 'no.ppm')], /no\.ppm/],
+      [['--model', tinyVision, '--prompt', '<image>x'], /a token for an image, and no image is given\. Give the image too/],
       [['--model', tinyVision, '--prompt', 'x', '--image', path.join(folder, 'absent.ppm')], /absent\.ppm/],
       [['--model', stepped, '--prompt', 'x'], /cannot be differentiated: there is no gradient for the op Det; it lies on the path/],
     ];
