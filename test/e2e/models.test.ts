@@ -8,6 +8,7 @@ import type { Locator } from 'playwright-core';
 import { GraphBuilder } from '../../src/onnx/builder.ts';
 import { decodeModel } from '../../src/onnx/decode.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
+import { writeEndlessModel } from '../support/endlessModel.ts';
 import { HubServer } from '../support/hubServer.ts';
 import { keepFailures, root, themes, Workbench } from './workbench.ts';
 
@@ -15,18 +16,7 @@ const tinyCode = path.join(root, 'models', 'tiny-code');
 const repo = 'someone/another-model';
 const graph = 'onnx/model.onnx';
 
-/** The same model, told that nothing ends a text and that there is room for a long one. */
-function writeEndlessModel(folder: string): void {
-  cpSync(tinyCode, folder, { recursive: true });
-  const change = (name: string, more: object): void => {
-    const file = path.join(folder, name);
-    writeFileSync(file, JSON.stringify({ ...(JSON.parse(readFileSync(file, 'utf8')) as object), ...more }));
-  };
-  change('config.json', { eos_token_id: 0, max_position_embeddings: 20_000 });
-  change('generation_config.json', { eos_token_id: 0 });
-}
-
-/** The same model, whose logits pass an operator that has no derivative here. */
+/** tiny-code, whose logits pass an operator that has no derivative here. */
 function writeModelWithoutGradients(folder: string): void {
   cpSync(tinyCode, folder, { recursive: true });
   const decoded = decodeModel(readFileSync(path.join(tinyCode, graph)), graph);
@@ -48,7 +38,7 @@ describe('a user of language models', () => {
   const models = mkdtempSync(path.join(tmpdir(), 'gradlens-models-'));
 
   before(async () => {
-    writeEndlessModel(path.join(models, 'someone', 'endless'));
+    writeEndlessModel(tinyCode, path.join(models, 'someone', 'endless'));
     writeModelWithoutGradients(path.join(models, 'someone', 'without-gradients'));
     cpSync(tinyCode, path.join(models, 'someone', 'without-tokenizer'), { recursive: true, filter: (file) => path.basename(file) !== 'tokenizer.json' });
     hub = await HubServer.start();

@@ -5,6 +5,8 @@ import { placeAfter } from './textPlace.ts';
 
 /** Time between two pieces, milliseconds. */
 const BETWEEN_MS = 30;
+/** Undo steps that a text is joined from. */
+const MOST_STEPS = 200;
 
 export class GrowingText implements vscode.Disposable {
   private place: TextPlace;
@@ -14,8 +16,8 @@ export class GrowingText implements vscode.Disposable {
   /** The next piece begins an undo step of its own. */
   private undoStop = true;
   private gone = false;
-  /** Times that the document was saved since the text began: each ends an undo step. */
-  private saves = 0;
+  /** The document has been saved since the text began, which ends an undo step. */
+  private isSaved = false;
   private others = false;
   private joining = false;
   private readonly grown = new vscode.EventEmitter<void>();
@@ -33,8 +35,9 @@ export class GrowingText implements vscode.Disposable {
     this.subscriptions = [
       this.grown,
       vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => document === editor.document && this.onChange(contentChanges)),
-      vscode.workspace.onDidSaveTextDocument((saved) => {
-        if (saved === editor.document && this.place.end > this.place.start) this.saves++;
+      // A save that comes to nothing because the text has grown again ends an undo step too.
+      vscode.workspace.onWillSaveTextDocument(({ document }) => {
+        if (document === editor.document && this.place.end > this.place.start) this.isSaved = true;
       }),
       vscode.workspace.onDidCloseTextDocument((document) => document === editor.document && this.lose('closed')),
     ];
@@ -56,21 +59,24 @@ export class GrowingText implements vscode.Disposable {
   async written(): Promise<void> {
     await this.work;
     const isAlone = !this.others && !this.gone && vscode.window.activeTextEditor?.document === this.editor.document;
-    if (this.saves > 0 && isAlone) await this.join();
+    if (this.isSaved && isAlone) await this.join();
   }
 
-  /** The editor saves by itself after a second, and begins another undo step: takes the steps back, and writes the text in one. */
+  /** The editor saves by itself after a second: takes the undo steps back, and writes the text in one. */
   private async join(): Promise<void> {
     const { document } = this.editor;
     const whole = document.getText();
     const { start, end } = this.place;
-    const before = whole.slice(0, start) + whole.slice(end);
+    const tail = whole.slice(end);
+    const before = whole.slice(0, start) + tail;
+    const isPart = (text: string): boolean => text.length > before.length && text.endsWith(tail) && whole.startsWith(text.slice(0, text.length - tail.length));
     this.joining = true;
     try {
-      for (let step = 0; step <= this.saves && document.getText() !== before; step++) await vscode.commands.executeCommand('undo');
+      let steps = 0;
+      for (; steps < MOST_STEPS && isPart(document.getText()); steps++) await vscode.commands.executeCommand('undo');
       const isTakenBack = document.getText() === before;
       if (isTakenBack && (await this.insertAt(start, whole.slice(start, end), { undoStopBefore: true, undoStopAfter: true }))) return;
-      for (let step = 0; step <= this.saves && document.getText() !== whole; step++) await vscode.commands.executeCommand('redo');
+      for (; steps > 0; steps--) await vscode.commands.executeCommand('redo');
     } finally {
       this.joining = false;
     }
