@@ -130,7 +130,7 @@ function haluEvalText({ examples, length, results, minutes }: Timed<HaluEvalPart
   return [
     '## HaluEval QA',
     '',
-    `${examples.toLocaleString('en')} answers of the one-turn and multi-turn files. **The length of the answer alone has AUROC ${estimate(length.all)}**, so figures on all answers say little; on the subset of matched length it has ${estimate(length.matched)}. The models here are far too small to understand the questions: this part shows the procedure, not the worth of probes. Answers without a full stop are given one (445 of 500 hallucinated one-turn answers end in one, and 7 right ones). ${minutes.toFixed(1)} minutes.`,
+    `${examples.toLocaleString('en')} answers of the one-turn and multi-turn files. **The length of the answer alone has AUROC ${estimate(length.all)}**, so figures on all answers say little; on the subset of matched length it has ${estimate(length.matched)}. The models here are far too small to understand the questions: this part shows the procedure, not the worth of probes. Answers without a final mark are given a full stop, since its absence would tell the right ones. ${minutes.toFixed(1)} minutes.`,
     '',
     ...results.flatMap(({ model, cut, matched }) => [`### ${model}, matched length (the headline)`, '', `${cut.toLocaleString('en')} contexts lost their beginning to fit into the model's window.`, '', ...comparisonText(matched)]),
     ...results.flatMap(({ model, all }) => [`### ${model}, all answers`, '', ...comparisonText(all)]),
