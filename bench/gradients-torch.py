@@ -78,12 +78,22 @@ class Llama:
         mixed = torch.bmm(scores.softmax(-1), v).view(batch, self.heads, length, self.size)
         return F.linear(mixed.transpose(1, 2).reshape(batch, length, -1), wo)
 
-    def __call__(self, x, targets):
-        """x: [batch, length, hidden]; targets: the next tokens, [batch * length]."""
+    def stream(self, x):
         for norm1, wq, wk, wv, wo, norm2, gate, up, down in self.layers:
             x = x + self.attention(self.rms(x, norm1), wq, wk, wv, wo)
             y = self.rms(x, norm2)
             x = x + F.linear(F.silu(F.linear(y, gate)) * F.linear(y, up), down)
+        return x
+
+    def contrast(self, x, tokens):
+        """Σ over rows of log p(tokens[0]) − log p(tokens[1]) after the last place."""
+        logits = F.linear(self.rms(self.stream(x)[:, -1], self.norm), self.head)
+        scores = logits.log_softmax(-1)[:, tokens]
+        return (scores[:, 0] - scores[:, 1]).sum()
+
+    def __call__(self, x, targets):
+        """x: [batch, length, hidden]; targets: the next tokens, [batch * length]."""
+        x = self.stream(x)
         logits = F.linear(self.rms(x, self.norm), self.head)
         return -F.cross_entropy(logits.flatten(0, 1), targets, reduction="sum")
 
@@ -119,6 +129,30 @@ class Problem:
     def result(self, jit):
         target, gradient = self.step(jit)
         return {"target": target.item(), "gradient": gradient.flatten().tolist()}
+
+    def load_contrast(self, ids, preferred, dispreferred, chunk):
+        ids = torch.tensor([ids])
+        self.model.prepare(ids.shape[1])
+        self.embeddings = F.embedding(ids, self.model.embedding)
+        self.tokens = torch.tensor([preferred, dispreferred])
+        example = self.embeddings.repeat(chunk, 1, 1).requires_grad_()
+        self.traced[chunk] = torch.jit.trace(lambda x, t: self.model.contrast(x, t), (example, self.tokens), check_trace=False)
+        return {}
+
+    def path(self, nodes, weights, chunk, jit):
+        """Integrated gradients from zero embeddings, and the contrast at both ends of the path."""
+        start, cpu = time.perf_counter(), time.process_time()
+        contrast = self.traced[chunk] if jit else self.model.contrast
+        tokens = torch.zeros(self.embeddings.shape[1], dtype=torch.float64)
+        for at in range(0, len(nodes), chunk):
+            scale = torch.tensor(nodes[at : at + chunk], dtype=torch.float32)[:, None, None]
+            x = (scale * self.embeddings).requires_grad_()
+            (gradient,) = torch.autograd.grad(contrast(x, self.tokens), x)
+            each = (gradient * self.embeddings).sum(-1).double()
+            tokens += torch.tensor(weights[at : at + chunk], dtype=torch.float64) @ each
+        with torch.no_grad():
+            ends = [self.model.contrast(end, self.tokens).item() for end in (0 * self.embeddings, self.embeddings)]
+        return {"tokens": tokens.tolist(), "ends": ends, "seconds": time.perf_counter() - start, "cpuSeconds": time.process_time() - cpu}
 
     def reference(self):
         """In float64, of a copy: 0.5 GB for the largest model here, so it is asked of a process of its own."""

@@ -17,6 +17,8 @@ export interface Palette {
   readonly muted: string;
   readonly line: string;
   readonly accent: string;
+  /** For what goes the other way. */
+  readonly contrary: string;
   /** Text on the accent. */
   readonly onAccent: string;
   readonly background: string;
@@ -33,6 +35,7 @@ export function themePalette(): Palette {
     muted: token('--vscode-descriptionForeground', foreground),
     line: token('--vscode-contrastBorder', '') || token('--vscode-editorIndentGuide-activeBackground', '') || token('--vscode-descriptionForeground', foreground),
     accent: token('--vscode-charts-blue', foreground),
+    contrary: token('--vscode-charts-orange', foreground),
     onAccent: token('--vscode-editor-background', 'white'),
     background: token('--vscode-editor-background', style.backgroundColor),
     font: token('--vscode-editor-font-family', 'monospace'),

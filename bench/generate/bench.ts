@@ -2,7 +2,7 @@
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Contestant, Side } from './contestants.ts';
-import { bare, measured, messages, numbers, ours, separate, steerable, STEERED_ALL, STEERED_LAYERS, STEERED_ONE, theirs, WRITABLE } from './contestants.ts';
+import { bare, measured, numbers, ours, pair, separate, steerable, STEERED_ALL, STEERED_LAYERS, STEERED_NORMS, STEERED_ONE, theirs, WRITABLE } from './contestants.ts';
 import type { TimedModel } from './llama.ts';
 import { parameters, randomLlama, randomShape, storiesFolder, storiesShape, timedModel } from './llama.ts';
 import type { Report, Row, Times } from './report.ts';
@@ -92,7 +92,9 @@ async function startTorch(threads: number): Promise<{ readonly decoder: TorchDec
 
 async function contestantsOf(model: Timed, host: ModelHost, threads: number): Promise<Contestant[]> {
   const side = { host, model, threads, text: model.text };
-  return [await bare(model, threads), await ours(side), await messages(side), await steerable(side, WRITABLE), await steerable(side, STEERED_ONE), await steerable(side, STEERED_LAYERS), await steerable(side, STEERED_ALL), await separate(side)];
+  const steered: Contestant[] = [];
+  for (const name of [WRITABLE, STEERED_ONE, STEERED_LAYERS, STEERED_NORMS, STEERED_ALL] as const) steered.push(await steerable(side, name));
+  return [await bare(model, threads), await ours(side), ...steered, await separate(side), await pair(side)];
 }
 
 async function measure(model: Timed, length: number, contestants: readonly Contestant[], { seed, rounds, tokens }: Settings): Promise<Row> {

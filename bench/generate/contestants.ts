@@ -4,6 +4,7 @@ import * as ort from 'onnxruntime-node';
 import type { TimedModel } from './llama.ts';
 import type { TorchDecoder } from './torch.ts';
 import { generate } from '../../src/lm/generate.ts';
+import { generatePair } from '../../src/lm/generatePair.ts';
 import { writeInputs, writeSite } from '../../src/lm/edits.ts';
 import type { DecoderModel, Feeds } from '../../src/lm/session.ts';
 import { openDecoder } from '../../src/lm/session.ts';
@@ -12,7 +13,6 @@ import { findSites } from '../../src/lm/sites.ts';
 import { TextDecoding } from '../../src/lm/textDecoding.ts';
 import type { Tokenizer } from '../../src/lm/tokenizer.ts';
 import type { StreamSource } from '../../src/lm/tokenStream.ts';
-import { TokenStream } from '../../src/lm/tokenStream.ts';
 import { steerableModel } from '../../src/lm/steerableModel.ts';
 import { steeringInputs } from '../../src/lm/writableSites.ts';
 import { encodeGraph } from '../../src/onnx/encode.ts';
@@ -37,6 +37,8 @@ export interface MeasuredRun extends DecodedRun {
 
 export interface Contestant {
   readonly name: string;
+  /** Texts that a run writes; 1 if absent. */
+  readonly texts?: number;
   /** The processes that work. */
   pids(): readonly (number | undefined)[];
   run(prompt: readonly number[], tokens: number): Promise<DecodedRun>;
@@ -44,14 +46,16 @@ export interface Contestant {
 
 /** A run with its processor time. */
 export async function measured(contestant: Contestant, prompt: readonly number[], tokens: number): Promise<MeasuredRun> {
-  const before = contestant.pids().map(cpuMillis);
+  const before = contestant.pids().map(processorMillis);
   const run = await contestant.run(prompt, tokens);
-  const after = contestant.pids().map(cpuMillis);
-  return { ...run, cpuMillis: after.reduce((sum, millis, i) => sum + millis - (before[i] ?? Number.NaN), 0) };
+  const after = contestant.pids().map(processorMillis);
+  const cpuMillis = after.reduce((sum, millis, i) => sum + millis - (before[i] ?? Number.NaN), 0);
+  const { texts = 1 } = contestant;
+  return { ...run, promptMillis: run.promptMillis / texts, decodeMillis: run.decodeMillis / texts, cpuMillis: cpuMillis / texts };
 }
 
 /** Time on a processor of all threads of a process, as Linux counts it in nanoseconds. */
-function cpuMillis(pid: number | undefined): number {
+function processorMillis(pid: number | undefined): number {
   try {
     const tasks = readdirSync(`/proc/${pid ?? 0}/task`);
     return tasks.reduce((sum, task) => sum + Number(readFileSync(`/proc/${pid ?? 0}/task/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e6, 0);
@@ -62,10 +66,11 @@ function cpuMillis(pid: number | undefined): number {
 
 export const BARE = 'onnxruntime alone';
 export const OURS = 'GradLens';
-export const MESSAGES = 'GradLens, a message for each token';
+export const PAIR = 'GradLens, two texts side by side, a token of either';
 export const WRITABLE = 'GradLens, all sites writable at strength 0';
 export const STEERED_ALL = 'GradLens, all sites steered';
 export const STEERED_LAYERS = 'GradLens, one site a layer steered';
+export const STEERED_NORMS = 'GradLens, one site a layer steered, norms preserved';
 export const STEERED_ONE = 'GradLens, one site steered';
 export const SEPARATE = 'GradLens, all sites writable by inputs of their own, at strength 0';
 
@@ -138,22 +143,6 @@ function generation(name: string, side: Side, from: StreamSource): Contestant {
 
 export const ours = async (side: Side): Promise<Contestant> => generation(OURS, side, await source(side, decoderOf(side.model)));
 
-/** As generation was before the host decoded by itself, and as two streams side by side still go. */
-export async function messages(side: Side): Promise<Contestant> {
-  const from = await source(side, decoderOf(side.model));
-  const run = async (prompt: readonly number[], tokens: number): Promise<DecodedRun> => {
-    const started = performance.now();
-    const stream = new TokenStream(from, true);
-    const ids = [argmax(await stream.append(prompt))];
-    const first = performance.now();
-    while (ids.length < tokens) ids.push(argmax(await stream.append(ids.slice(-1))));
-    const ended = performance.now();
-    await stream.close();
-    return { ids, promptMillis: first - started, decodeMillis: ended - first };
-  };
-  return { name: MESSAGES, pids: () => [process.pid, side.host.pid], run };
-}
-
 const filled = (value: number, ...dims: readonly number[]): HostTensor => ({ type: 'float32', dims, data: new Float32Array(dims.reduce((size, dim) => size * dim, 1)).fill(value) });
 
 function sitesOf({ file }: TimedModel): readonly Site[] {
@@ -165,21 +154,39 @@ function sitesOf({ file }: TimedModel): readonly Site[] {
 /** What steers changes no token: it is far below the precision of what it is added to. */
 const NEXT_TO_NOTHING = 1e-25;
 
-type Steerable = typeof WRITABLE | typeof STEERED_ALL | typeof STEERED_LAYERS | typeof STEERED_ONE;
+type Steerable = typeof WRITABLE | typeof STEERED_ALL | typeof STEERED_LAYERS | typeof STEERED_NORMS | typeof STEERED_ONE;
 
 const chosen: Readonly<Record<Steerable, (site: Site, sites: readonly Site[]) => boolean>> = {
   [WRITABLE]: () => true,
   [STEERED_ALL]: () => true,
   [STEERED_LAYERS]: ({ kind }) => kind === 'resid_post',
+  [STEERED_NORMS]: ({ kind }) => kind === 'resid_post',
   [STEERED_ONE]: ({ name }, sites) => name === `layers.${Math.floor(sites.filter(({ kind }) => kind === 'resid_post').length / 2)}.resid_post`,
 };
 
 export async function steerable(side: Side, name: Steerable): Promise<Contestant> {
   const sites = sitesOf(side.model).filter((site, _, all) => chosen[name](site, all));
-  const { model, width } = steerableModel((edit) => decoderOf(side.model, edit), sites);
-  const strength = filled(name === WRITABLE ? 0 : 1, 1);
-  const feeds = { [steeringInputs.strength]: strength, [steeringInputs.vectors]: filled(NEXT_TO_NOTHING, 1, width), [steeringInputs.mask]: filled(1, 1, 1, 1) };
-  return generation(name, side, await source(side, model, feeds));
+  const { model, width } = steerableModel((edit) => decoderOf(side.model, edit), sites, { preserveNorm: name === STEERED_NORMS });
+  return generation(name, side, await source(side, model, steering(width, name === WRITABLE ? 0 : 1)));
+}
+
+const steering = (width: number, strength: number): Feeds => ({ [steeringInputs.strength]: filled(strength, 1), [steeringInputs.vectors]: filled(NEXT_TO_NOTHING, 1, width), [steeringInputs.mask]: filled(1, 1, 1, 1) });
+
+/** Unsteered and steered, with the divergence at each token and the drift at each layer. */
+export async function pair(side: Side): Promise<Contestant> {
+  const sites = sitesOf(side.model).filter(({ kind }) => kind === 'resid_post');
+  const { model, width } = steerableModel((edit) => decoderOf(side.model, edit), sites, { reads: sites });
+  const { decoder } = await source(side, model);
+  const [off, on] = [steering(width, 0), steering(width, 1)];
+  const sources = [{ decoder, feeds: () => off }, { decoder, feeds: () => on }] as const;
+  const run = async (prompt: readonly number[], tokens: number): Promise<DecodedRun> => {
+    const started = performance.now();
+    let first = 0;
+    const options = { sampling: greedy, maxTokens: tokens, contextLength: side.model.shape.context, endIds: [], stop: [], cache: true, follow: 'own', drift: sites.map(({ name }) => name) } as const;
+    const { second } = await generatePair(sources, side.text, prompt, options, [new Random(1), new Random(1)], { second: () => void (first ||= performance.now()) });
+    return { ids: second.tokens.map(({ id }) => id), promptMillis: first - started, decodeMillis: performance.now() - first };
+  };
+  return { name: PAIR, texts: 2, pids: () => [process.pid, side.host.pid], run };
 }
 
 export async function separate(side: Side): Promise<Contestant> {

@@ -1,5 +1,5 @@
 // What came out of the comparison of decoders, as data and as a table.
-import { BARE, MESSAGES, OURS, SEPARATE, STEERED_ALL, STEERED_LAYERS, STEERED_ONE, WRITABLE } from './contestants.ts';
+import { BARE, OURS, PAIR, SEPARATE, STEERED_ALL, STEERED_LAYERS, STEERED_NORMS, STEERED_ONE, WRITABLE } from './contestants.ts';
 import type { Machine } from '../machine.ts';
 import { machineText } from '../machine.ts';
 import { quantile } from '../raspbugs/statistics.ts';
@@ -36,7 +36,7 @@ export interface Report {
 export const ASKED: readonly { readonly name: string; readonly of: string; readonly share: number }[] = [
   { name: OURS, of: BARE, share: 0.9 },
   { name: WRITABLE, of: BARE, share: 1 / 1.05 },
-  ...[WRITABLE, STEERED_ONE, STEERED_LAYERS, STEERED_ALL].map((name) => ({ name, of: OURS, share: 1 / 1.05 })),
+  ...[WRITABLE, STEERED_ONE, STEERED_LAYERS, STEERED_NORMS, STEERED_ALL].map((name) => ({ name, of: OURS, share: 1 / 1.05 })),
 ];
 
 const median = (values: readonly number[]): number => quantile(values, 0.5);
@@ -79,7 +79,7 @@ export function markdown({ machine, torch, load, settings, rows }: Report): stri
     '# Generation against onnxruntime alone, and torch',
     '',
     `\`npm run bench -- generate\`. Greedy decoding with a cache of keys and values: medians of ${settings.rounds} rounds, in each of which everybody decodes ${settings.tokens} tokens after the same prompt, one after the other, in turns forwards and backwards; ${settings.threads === 1 ? 'one thread' : `${settings.threads} threads`} each. The share is the median of the rounds' own shares. Processor time is that of all threads and processes, the prompt's share in it; other work on the machine hardly changes it.`,
-    `“${BARE}”: a loop in one process that runs the session, takes the likeliest token and feeds the cache back. “${OURS}”: \`generate\` as the product runs it, with the model in a process of its own, log-probabilities and text. “${MESSAGES}”: the model's process is asked for each token, as two streams side by side ask. “${WRITABLE}”: \`steerableModel\`, a decoder that is steered from the next token on by changing one number it is fed; in the tokens where that number is 0 its model runs without the nodes that write. “${STEERED_ONE}”, “${STEERED_LAYERS}”, “${STEERED_ALL}”: the same decoder with such sites while it is steered, at strength 1 by vectors too small to change a token, so with the nodes that write. “${SEPARATE}”: \`writeSite\` at each place. torch: eager, no gradients, no message in its time.`,
+    `“${BARE}”: a loop in one process that runs the session, takes the likeliest token and feeds the cache back. “${OURS}”: \`generate\` as the product runs it, with the model in a process of its own, log-probabilities and text. “${WRITABLE}”: \`steerableModel\`, a decoder that is steered from the next token on by changing one number it is fed; in the tokens where that number is 0 its model runs without the nodes that write. “${STEERED_ONE}”, “${STEERED_LAYERS}” (also with norms preserved, “${STEERED_NORMS}”), “${STEERED_ALL}”: the same decoder with such sites while it is steered, at strength 1 by vectors too small to change a token, so with the nodes that write. “${SEPARATE}”: \`writeSite\` at each place. “${PAIR}”: \`generatePair\`, an unsteered text and one that is steered at one site a layer, their divergence told at each token and their drift at each layer; half the time of both. torch: eager, no gradients, no message in its time.`,
     machineText(machine),
     torch === null ? 'No Python here imports torch, so it took no part.' : torch,
     `Load average (1 minute) before ${load.before.toFixed(1)}, after ${load.after.toFixed(1)}; this benchmark alone makes at most ${settings.threads + 0.5}.`,

@@ -15,9 +15,13 @@ export interface Method {
   readonly about: string;
   /** None: no steering. */
   readonly directions: ((made: MadeStates) => MadeDirections) | null;
+  /** It takes the refined attribution, which costs most. */
+  readonly refined?: true;
 }
 
-const RANDOM_VECTORS = 5;
+export const REFINED = 'GrAInS, refined';
+
+const RANDOM_VECTORS = 3;
 
 /** What the methods make their directions of. */
 export interface MadeStates {
@@ -37,7 +41,7 @@ export const methods: readonly Method[] = [
   { name: 'GrAInS, uncentred', about: 'the first singular vector of the differences as they are', directions: ({ attributed }) => grainsDirections(attributed.zero.states, 'both', 'uncentred') },
   { name: 'GrAInS, mean', about: 'the mean of the differences', directions: ({ attributed }) => grainsDirections(attributed.zero.states, 'both', 'mean') },
   { name: 'GrAInS, v⁺ alone', about: 'only tokens that speak for the right answer are hidden', directions: ({ attributed }) => grainsDirections(attributed.zero.states, 'positive', 'pca') },
-  { name: 'GrAInS, refined', about: 'the attribution begins at the mean embedding and takes points until it adds up', directions: ({ attributed }) => grainsDirections(attributed.mean.states, 'both', 'pca') },
+  { name: REFINED, refined: true, about: 'the attribution begins at the mean embedding and takes points until it adds up', directions: ({ attributed }) => grainsDirections(attributed.mean.states, 'both', 'pca') },
   { name: 'random tokens', about: 'GrAInS with tokens drawn at random in place of the attributed ones', directions: ({ randomTokens }) => grainsDirections(randomTokens.states, 'both', 'pca') },
   { name: 'CAA', about: 'the mean of h(x, y⁺) − h(x, y⁻)', directions: ({ attributed }) => contrastiveDirections(attributed.zero.states.whole) },
   { name: 'no attribution', about: 'the first principal direction of h(x, y⁺) − h(x, y⁻), nothing hidden', directions: ({ attributed }) => responseDirections(attributed.zero.states.whole, 'pca') },
@@ -45,12 +49,13 @@ export const methods: readonly Method[] = [
   ...Array.from({ length: RANDOM_VECTORS }, (_, i): Method => ({ name: `random vector ${i + 1}`, about: 'a drawn direction of the same norm at each layer', directions: ({ attributed }) => randomDirections(attributed.zero.states.whole, new Random(100 + i)) })),
 ];
 
-/** Attribution, and the states with and without the tokens that it finds. */
-export async function madeStates(host: ModelHost, folder: ModelFolder, pairs: readonly TokenPair[], mask: number, seed: number): Promise<MadeStates> {
+/** Attribution, and the states with and without the tokens that it finds; without `refined` the cheaper attribution stands for both. */
+export async function madeStates(host: ModelHost, folder: ModelFolder, pairs: readonly TokenPair[], { mask, seed, refined }: { readonly mask: number; readonly seed: number; readonly refined: boolean }): Promise<MadeStates> {
   const made = async (baseline: Baseline | null): Promise<GrainsStates> => {
     const states = await grainsStates(host, folder, pairs, mask, { seed, session: { provider: 'cpu', threads: 1 }, ...(baseline ? { baseline, refine: baseline === 'mean' } : { random: true }) });
     if (!states.ok) throw new Error(states.message);
     return states.grains;
   };
-  return { attributed: { zero: await made('zero'), mean: await made('mean') }, randomTokens: await made(null) };
+  const zero = await made('zero');
+  return { attributed: { zero, mean: refined ? await made('mean') : zero }, randomTokens: await made(null) };
 }

@@ -67,8 +67,8 @@ async function measured(setting: SteerSetting, missing: readonly Method[], run: 
   const model = opened.steered;
   const mask = maskToken(setting.tokenizer, setting.folder);
   if (mask === null) throw new Error(`${setting.folder.name} has no token that hides others`);
-  const states = missing.some(({ directions }) => directions) ? await madeStates(run.host, setting.folder, setting.pairs, mask, setting.seed) : null;
-  if (states) run.log(`${setting.setting}: states of ${setting.pairs.length} pairs; attributions off by more than 5 %: zero baseline ${states.attributed.zero.incomplete ?? 0}, mean ${states.attributed.mean.incomplete ?? 0}`);
+  const states = missing.some(({ directions }) => directions) ? await madeStates(run.host, setting.folder, setting.pairs, { mask, seed: setting.seed, refined: missing.some(({ refined }) => refined) }) : null;
+  if (states) run.log(`${setting.setting}: states of ${setting.pairs.length} pairs; attributions off by more than 5 %: ${states.attributed.zero.incomplete ?? 0} from zero${states.attributed.mean === states.attributed.zero ? '' : `, ${states.attributed.mean.incomplete ?? 0} refined`}`);
   const [validation, test] = [new MeasuredItems(model, setting.validation), new MeasuredItems(model, setting.test)];
   const left = [...missing];
   try {

@@ -1,5 +1,6 @@
 // Part two: companions that tiny-vision makes up, because they usually come along.
 import { fileURLToPath } from 'node:url';
+import { methods, REFINED } from './methods.ts';
 import { openedModel } from './openedModel.ts';
 import type { Outcome, SteerItem } from './protocol.ts';
 import type { Count, PartReport } from './report.ts';
@@ -22,7 +23,7 @@ import type { TokenPair } from '../../src/steering/tokenPairs.ts';
 import { tokenPair } from '../../src/steering/tokenPairs.ts';
 
 export const PART = 'tiny-vision: companions that are not there';
-export const SIZES = { build: 50, validation: 180, test: 750 } as const;
+export const SIZES = { build: 50, validation: 120, test: 750 } as const;
 const STRENGTHS = [0.2, 0.5, 1, 2] as const;
 /** Neither of training, whose seeds begin at 0, nor held out. */
 const BUILD_SEED = 0x2000_0000;
@@ -41,9 +42,9 @@ export async function benchTinyVision(run: Run, seed: number): Promise<PartRepor
   const features = await featuresOf(run.host, folder, [...build, ...validation, ...test]);
   const prepared = (questions: readonly Asked[]) => questions.map((question) => preparedQuestion(question, features, folder, tokenizer));
   const left = await runSetting({
-    part: PART, setting: 'yes or no', key: `seed ${seed}, ${SIZES.build}/${SIZES.validation}/${SIZES.test}, α ${STRENGTHS.join(' ')}`, folder, tokenizer, seed,
+    part: PART, setting: 'yes or no', key: `seed ${seed}, by thirds, ${SIZES.build}/${SIZES.validation}/${SIZES.test}, α ${STRENGTHS.join(' ')}`, folder, tokenizer, seed,
     pairs: prepared(build).map(({ pair }) => pair), validation: prepared(validation).map(({ item }) => item), test: prepared(test).map(({ item }) => item),
-    strengths: STRENGTHS, figures,
+    strengths: STRENGTHS, figures, methods: methods.map(({ name }) => name).filter((name) => name !== REFINED && name !== 'GrAInS, v⁺ alone'),
   }, run);
   const leaks = leaksOf({ build, validation, test }, ({ scene }) => [JSON.stringify(scene)]).length;
   const notes = [`Leak check: ${leaks} scenes in two parts.`, ...(left.length > 0 ? [`Not measured, for want of time: ${left.join(', ')}.`] : [])];
@@ -99,6 +100,7 @@ function figures(outcomes: readonly Outcome[], items: readonly SteerItem[]): Rea
     return { hits: own.filter(hit).length, items: own.length };
   };
   return {
+    'right, three kinds alike': of(['companion', 'present', 'absent'], ({ overAll }) => overAll),
     '“yes” to absent companions': of(['companion'], ({ overAll }) => !overAll),
     'balanced yes/no right': of(['present', 'absent'], ({ overAll }) => overAll),
     '“yes” to objects in sight': of(['present'], ({ overAll }) => overAll),

@@ -15,8 +15,8 @@ import { leaksOf, splitItems, withoutLeaks } from '../../src/steering/splits.ts'
 import { pairFault, tokenPair } from '../../src/steering/tokenPairs.ts';
 
 export const PART = 'TruthfulQA, multiple choice';
-const SIZES = { build: 50, validation: 80 } as const;
-const STRENGTHS = [0.5, 1, 2] as const;
+const SIZES = { build: 50, validation: 40 } as const;
+const STRENGTHS = [0.5, 1] as const;
 
 export interface TruthfulQuestion {
   readonly question: string;

@@ -1,6 +1,7 @@
 // gradlens attribute: which tokens of a prompt, or patches of an image, speak for one response and against another.
 import type { AttributionReport } from './attributionReport.ts';
 import { attributionJson, attributionLines } from './attributionReport.ts';
+import { imageFeatures } from './images.ts';
 import type { Environment, Outcome } from './outcome.ts';
 import { providerOption } from './providers.ts';
 import { LiveLine } from './terminal.ts';
@@ -9,13 +10,10 @@ import { UsageError } from './usage.ts';
 import { ConfigFault } from '../lm/config.ts';
 import type { ModelFolder } from '../lm/folder.ts';
 import { openModelFolder } from '../lm/folder.ts';
-import { readImage } from '../lm/imageFile.ts';
 import { folderTokenizer } from '../lm/languageModel.ts';
 import { LanguageModelError } from '../lm/session.ts';
 import { findSites } from '../lm/sites.ts';
 import type { Tokenizer } from '../lm/tokenizer.ts';
-import type { ImageFeatures } from '../lm/visionEncoder.ts';
-import { openVisionEncoder } from '../lm/visionEncoder.ts';
 import { ModelHost, RuntimeError } from '../runtime/client.ts';
 import type { Provider } from '../runtime/protocol.ts';
 import { sizeText } from '../shared/sizeText.ts';
@@ -67,7 +65,7 @@ async function attributed(host: ModelHost, location: string, given: string, { ar
   const rendered = args.flags.has('chat');
   const text = rendered ? chatText(tokenizer, given) : given;
   const { setSize, provider, ...options } = settings;
-  const images = await imagesOf(host, folder, args.lists['image'] ?? []);
+  const images = await imageFeatures(host, folder, args.lists['image'] ?? []);
   const whole = promptTokens({ tokenizer, folder, text, images, rendered });
   if (whole.ids.length === whole.special.length) throw new UsageError('The prompt is empty: there is nothing to attribute to. Give a text with --prompt.');
   const asked = askedOf(tokenizer, whole, text, args);
@@ -109,21 +107,6 @@ function chatText(tokenizer: Tokenizer, prompt: string): string {
   const rendered = tokenizer.renderChat([{ role: 'user', content: prompt }]);
   if (!rendered.ok) throw new UsageError(rendered.fault.message);
   return rendered.value;
-}
-
-async function imagesOf(host: ModelHost, folder: ModelFolder, files: readonly string[]): Promise<readonly ImageFeatures[]> {
-  if (files.length === 0) return [];
-  const images = files.map((file) => {
-    const read = readImage(file);
-    if (!read.ok) throw new UsageError(read.message);
-    return read.image;
-  });
-  const opened = await openVisionEncoder(host, folder);
-  if (!opened.ok) throw new UsageError(opened.fault.message);
-  const features: ImageFeatures[] = [];
-  for (const image of images) features.push(await opened.encoder.encode(image));
-  await opened.encoder.release();
-  return features;
 }
 
 /** The responses that are asked about, if any, and the prompt as it stands before them. */

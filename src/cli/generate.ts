@@ -1,4 +1,5 @@
 // gradlens generate: continues a prompt with a language model, and shows the text as it comes; or scores a given text.
+import { imageFeatures } from './images.ts';
 import type { Environment, Outcome } from './outcome.ts';
 import { tableLines } from './table.ts';
 import { modelProviders, providerOption } from './providers.ts';
@@ -7,18 +8,16 @@ import { steeredByFiles, steerRequest } from './steer.ts';
 import type { ParsedArguments } from './usage.ts';
 import { UsageError } from './usage.ts';
 import { ConfigFault } from '../lm/config.ts';
-import type { ModelFolder } from '../lm/folder.ts';
 import type { GeneratedToken, GenerationEnd } from '../lm/generate.ts';
 import { generate, promptFault } from '../lm/generate.ts';
-import { readImage } from '../lm/imageFile.ts';
 import type { LanguageModel } from '../lm/languageModel.ts';
 import { folderDecoder, openLanguageModel } from '../lm/languageModel.ts';
 import { chooseDecoder } from '../lm/providerChoice.ts';
 import { scoreContinuations, scoreItem } from '../lm/score.ts';
 import { LanguageModelError } from '../lm/session.ts';
 import type { Tokenizer } from '../lm/tokenizer.ts';
-import type { ImageFeatures, ImagePrompt } from '../lm/visionEncoder.ts';
-import { imagePrompt, openVisionEncoder } from '../lm/visionEncoder.ts';
+import type { ImagePrompt } from '../lm/visionEncoder.ts';
+import { imagePrompt } from '../lm/visionEncoder.ts';
 import { ModelHost, RuntimeError } from '../runtime/client.ts';
 import { PreparedItems } from '../steering/steeredScores.ts';
 import type { Provider } from '../runtime/protocol.ts';
@@ -102,23 +101,8 @@ async function promptOf({ tokenizer, folder }: LanguageModel, host: ModelHost, g
   const rendered = flags.has('chat');
   const text = rendered ? chatText(tokenizer, given) : given;
   const { ids } = tokenizer.encode(text, !rendered);
-  const features = await imageFeatures(folder, host, lists['image'] ?? []);
+  const features = await imageFeatures(host, folder, lists['image'] ?? []);
   return { given, text, rendered, ...imagePrompt(ids, features, folder.tokens) };
-}
-
-async function imageFeatures(folder: ModelFolder, host: ModelHost, files: readonly string[]): Promise<readonly ImageFeatures[]> {
-  if (files.length === 0) return [];
-  const images = files.map((file) => {
-    const read = readImage(file);
-    if (!read.ok) throw new UsageError(read.message);
-    return read.image;
-  });
-  const opened = await openVisionEncoder(host, folder);
-  if (!opened.ok) throw new UsageError(opened.fault.message);
-  const features: ImageFeatures[] = [];
-  for (const image of images) features.push(await opened.encoder.encode(image));
-  await opened.encoder.release();
-  return features;
 }
 
 function chatText(tokenizer: Tokenizer, prompt: string): string {

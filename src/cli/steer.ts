@@ -5,8 +5,10 @@ import type { ModelFolder } from '../lm/folder.ts';
 import type { ModelHost } from '../runtime/client.ts';
 import type { SessionOptions } from '../runtime/protocol.ts';
 import { layersText, readLayers } from '../steering/layerRange.ts';
+import { residualSites } from '../steering/residualStates.ts';
 import type { AppliedVector } from '../steering/steering.ts';
 import { SteeredModel } from '../steering/steering.ts';
+import type { ModelIdentity } from '../steering/steeringVector.ts';
 import { fitOf, identityOf } from '../steering/steeringVector.ts';
 import { readVectorFile } from '../steering/vectorFile.ts';
 
@@ -34,21 +36,25 @@ export interface SteeredByFiles {
 
 /** The model with the vectors of --steer, warnings on standard error. @throws UsageError, RuntimeError */
 export async function steeredByFiles(host: ModelHost, folder: ModelFolder, requests: readonly SteerRequest[], session: Partial<SessionOptions>, terminal: Environment['terminal']): Promise<SteeredByFiles> {
-  const vectors = requests.map(({ file }) => readVectorFile(file));
-  const opened = await SteeredModel.open(host, folder, { session });
+  const sites = residualSites(folder);
+  if (!sites.ok) throw new UsageError(sites.message);
+  const stream = { layers: sites.sites.length, hidden: sites.width };
+  const identity = identityOf(folder, stream);
+  const applied = requests.map((request) => appliedVector(request, identity, terminal));
+  const opened = await SteeredModel.open(host, folder, { session, layers: applied.flatMap(({ layers }) => layers) });
   if (!opened.ok) throw new UsageError(opened.message);
   const { steered } = opened;
-  const identity = identityOf(folder, steered.stream);
-  const applied = vectors.map((read, i): AppliedVector & { readonly layers: readonly number[] } => {
-    const { file = '', strength = 0, layers = null } = requests[i] ?? {};
-    if (!read.ok) throw new UsageError(read.message);
-    const fit = fitOf(read.vector, identity, `“${file}”`);
-    if (!fit.ok) throw new UsageError(fit.message);
-    for (const warning of fit.warnings) terminal.err(`${warning}\n`);
-    const own = read.vector.layers.map(({ layer }) => layer);
-    return { vector: read.vector, strength, layers: layers === null ? own : chosen(layers, own, steered.stream.layers, file) };
-  });
   return { steered, applied, about: applied.map(({ strength, layers }, i) => ({ file: requests[i]?.file ?? '', strength, layers })) };
+}
+
+function appliedVector({ file, strength, layers }: SteerRequest, identity: ModelIdentity, terminal: Environment['terminal']): AppliedVector & { readonly layers: readonly number[] } {
+  const read = readVectorFile(file);
+  if (!read.ok) throw new UsageError(read.message);
+  const fit = fitOf(read.vector, identity, `“${file}”`);
+  if (!fit.ok) throw new UsageError(fit.message);
+  for (const warning of fit.warnings) terminal.err(`${warning}\n`);
+  const own = read.vector.layers.map(({ layer }) => layer);
+  return { vector: read.vector, strength, layers: layers === null ? own : chosen(layers, own, identity.layers, file) };
 }
 
 function chosen(text: string, own: readonly number[], count: number, file: string): readonly number[] {

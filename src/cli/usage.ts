@@ -175,7 +175,7 @@ export const isCommand = (name: string): name is CommandName => Object.hasOwn(co
 
 export function generalHelp(): string {
   const rows = Object.entries(commands).map(([name, { arguments: args, purpose }]) => `  ${`gradlens ${name} ${args}`.padEnd(70)}${purpose}`);
-  return ['Repairs RASP programs by gradient descent.', '', ...rows, '', 'Every command takes --json (one JSON document on stdout) and --help.'].join('\n');
+  return ['Repairs RASP programs by following gradients; attributes, probes and steers language models in ONNX.', '', ...rows, '', 'Every command takes --json (one JSON document on stdout) and --help.'].join('\n');
 }
 
 export function commandHelp(name: CommandName): string {

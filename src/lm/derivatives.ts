@@ -111,6 +111,7 @@ interface Parts {
 /** An open model. Many rows go in one run, such as the points of a path; `estimate` says how many fit. */
 export class Derivatives {
   private readonly sessions = new Map<Graph, Promise<Session>>();
+  private words: Promise<Session> | null = null;
   private memory: Promise<MemoryEstimate> | null = null;
   private forward: Graph | null = null;
   private embedding: Graph | null = null;
@@ -162,17 +163,25 @@ export class Derivatives {
     return (await this.run(this.embedding, feeds, [readName(embed)], token))[readName(embed)]?.data as Float32Array;
   }
 
+  /** What makes embeddings of tokens, where the model does not do that itself. */
+  private openedWords(): Promise<Session> {
+    const { folder: { vision }, host, session } = this.parts;
+    if (!vision) throw new RangeError('the model takes embeddings, and what makes them of tokens does not lie beside it');
+    this.words ??= host.createSession({ path: vision.embedTokens }, session).catch((error: unknown) => {
+      this.words = null;
+      throw error;
+    });
+    return this.words;
+  }
+
   /** What a model that takes embeddings is given for tokens and images. */
   private async given({ ids, images = [] }: TokenRows & { readonly images?: readonly EmbeddingRows[] }, type: HostTensor['type'], token: CancellationToken | undefined): Promise<HostTensor> {
-    const { folder, host, session } = this.parts;
-    if (!folder.vision) throw new RangeError('the model takes embeddings, and what makes them of tokens does not lie beside it');
-    const words = await host.createSession({ path: folder.vision.embedTokens }, session);
+    const words = await this.openedWords();
     const length = ids[0]?.length ?? 0;
     // An image's token need not be one that the embedding knows.
     const known = ids.flatMap((row, b) => row.map((id, i) => (covers(images, i, b) ? 0 : id)));
     const [slot, name] = [words.inputs[0], words.outputNames[0] ?? ''];
     const { [name]: vectors } = await survivingDeaths(() => words.run({ [slot?.name ?? 'input_ids']: integers(slot?.type ?? 'int64', [ids.length, length], known) }, { outputs: [name], ...(token ? { token } : {}) }));
-    await words.release();
     if (!vectors) throw new RangeError('the embedding gave nothing');
     const data = Float32Array.from(asFloats(vectors));
     for (const { at, rows, width, batch = 0 } of images) data.set(rows, (batch * length + at) * width);
@@ -203,7 +212,7 @@ export class Derivatives {
 
   /**
    * Bytes that a run of `differentiate` takes beside the weights, and that each further row adds: what lives at once,
-   * and as much again for what the runtime's arena holds free. Costs two small runs the first time.
+   * and a little for what the runtime's arena holds free. Costs two small runs the first time.
    * @throws RuntimeError, HostDiedError, CancelledError
    */
   async estimate(sizes: RunSizes, token: CancellationToken = neverCancelled): Promise<{ readonly bytes: number; readonly bytesPerRow: number }> {
@@ -218,8 +227,9 @@ export class Derivatives {
   }
 
   async release(): Promise<void> {
-    const opened = [...this.sessions.values()];
+    const opened = [...this.sessions.values(), ...(this.words ? [this.words] : [])];
     this.sessions.clear();
+    this.words = null;
     for (const session of opened) await (await session.catch(() => null))?.release();
   }
 
@@ -243,7 +253,7 @@ export class Derivatives {
   }
 
   private async run(graph: Graph, feeds: Feeds, outputs: readonly string[], token: CancellationToken | undefined): Promise<Feeds> {
-    const opening = this.sessions.get(graph) ?? this.parts.host.createSession(sourceOf(graph, this.parts.folder.file), this.parts.session);
+    const opening = this.sessions.get(graph) ?? this.parts.host.createSession(sourceOf(graph, this.parts.folder.file), { memoryPattern: false, ...this.parts.session });
     this.sessions.set(graph, opening);
     const session = await opening.catch((error: unknown) => {
       this.sessions.delete(graph);
@@ -253,8 +263,8 @@ export class Derivatives {
   }
 }
 
-/** Measured: three further rows of the benchmark's middle model take about 280 MiB where 145 live at once (bench/results/gradients.md). */
-const ARENA = 2;
+/** Measured, without memory patterns: 0.9 to 1.25 times what lives at once (bench/results/attribution.md). */
+const ARENA = 1.15;
 
 const hiddenOf = ({ embed, folder }: Pick<Parts, 'embed' | 'folder'>): number => {
   const width = embed.shape.at(-1);

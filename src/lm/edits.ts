@@ -1,5 +1,5 @@
 // Reads and writes the sites of a decoder: edits of its graph, which run wherever the graph does.
-import type { Emit } from './graphDraft.ts';
+import type { Change, Emit } from './graphDraft.ts';
 import { GraphDraft } from './graphDraft.ts';
 import type { Site } from './sites.ts';
 import type { Graph } from '../onnx/graph.ts';
@@ -58,22 +58,30 @@ export function writeSite(graph: Graph, site: Site, { preserveNorm = false }: Wr
   draft.input({ name: mask, type: 'float32', dims: ['mask batch', 'mask sequence', count] });
   draft.change(site, (before, h) => {
     const delta = before('MatMul', [before('Mul', [mask, strength]), vectors]);
-    return inTypeOf(site, before, preserveNorm ? rescaled(draft, before, h(), delta, site) : delta);
+    return writtenTo(site, draft, before, delta, preserveNorm ? h : null);
   });
   return draft.graph();
 }
 
+/** A site with a float32 δ added, and with `value` the norms kept that it had. */
+export function writtenTo(site: Site, draft: GraphDraft, emit: Emit, delta: string, value: (() => string) | null): Change {
+  if (value === null) return inTypeOf(site, emit, delta);
+  const h = site.type === 'float32' ? value() : emit('Cast', [value()], { to: typeCode('float32') });
+  const whole = rescaled(draft, emit, h, delta);
+  if (site.entry.kind === 'value' && site.bias === null) return { becomes: inTypeOf(site, emit, whole) };
+  return inTypeOf(site, emit, emit('Sub', [whole, h]));
+}
+
 /** A float32 change in the type that a site has. */
-export function inTypeOf(site: Site, emit: Emit, value: string): string {
+function inTypeOf(site: Site, emit: Emit, value: string): string {
   if (site.type === undefined) throw new RangeError(`the element type of ${site.name} is not known`);
   return site.type === 'float32' ? value : emit('Cast', [value], { to: typeCode(site.type) });
 }
 
-/** (h + δ) ‖h‖ / ‖h + δ‖ − h, in float32; 0 where δ is. */
-export function rescaled(draft: GraphDraft, emit: Emit, value: string, delta: string, { type }: Site): string {
-  const h = type === 'float32' ? value : emit('Cast', [value], { to: typeCode('float32') });
+/** (h + δ) ‖h‖ / ‖h + δ‖, in float32; h, to the bit, where δ is 0. */
+function rescaled(draft: GraphDraft, emit: Emit, h: string, delta: string): string {
   const moved = emit('Add', [h, delta]);
   const norm = (of: string): string => draft.reduceLast(emit, 'ReduceL2', of);
   const scale = emit('Div', [norm(h), emit('Max', [norm(moved), draft.scalar(1e-30)])]);
-  return emit('Sub', [emit('Mul', [moved, scale]), h]);
+  return emit('Mul', [moved, scale]);
 }

@@ -26,7 +26,7 @@ export interface GenerationOptions {
 export type GeneratedToken = DecodedToken;
 
 /** Tokens that are chosen in the host at once, and the time after which it hands over what there is. */
-const BURST = { steps: 64, millis: 40 } as const;
+const BURST = { steps: 256, millis: 40 } as const;
 
 /** What makes text of the tokens. */
 export type TextStream = Pick<Tokenizer, 'stream'>;

@@ -13,8 +13,11 @@ type Attributes = Readonly<Record<string, Attribute>>;
 /** Adds a node with one output in front of where a change takes effect, and gives the output. */
 export type Emit = (op: string, inputs: readonly string[], attributes?: Attributes, name?: string) => string;
 
-/** Computes what is added to a site, from the site's present value where it needs it. */
-export type Delta = (emit: Emit, value: () => string) => string;
+/** What is added to a site; or, where the site is a value of its own, what it becomes. */
+export type Change = string | { readonly becomes: string };
+
+/** Computes the change of a site, from the site's present value where it needs it. */
+export type SiteChange = (emit: Emit, value: () => string) => Change;
 
 export class GraphDraft {
   private nodes: GraphNode[];
@@ -79,68 +82,70 @@ export class GraphDraft {
     return name;
   }
 
-  /** Adds something to a site, for all that reads it. */
-  change(site: Site, delta: Delta): void {
+  /** Changes a site for all that reads it. Only a site whose entry is `value`, without a bias, can be replaced. */
+  change(site: Site, change: SiteChange): void {
     switch (site.entry.kind) {
-      case 'value': return this.changeValue(site, delta);
-      case 'summand': return this.changeSummand(site, site.entry.input, delta);
-      case 'embedding': return this.changeEmbedding(site, delta);
+      case 'value': return this.changeValue(site, change);
+      case 'summand': return this.changeSummand(site, site.entry.input, change);
+      case 'embedding': return this.changeEmbedding(site, change);
     }
   }
 
   /** The changed value takes the name, so that all readers, and the graph's outputs, get it. */
-  private changeValue({ value: named, bias }: Site, delta: Delta): void {
+  private changeValue({ value: named, bias }: Site, change: SiteChange): void {
     const value = this.present(named);
     const producer = this.nodes.findIndex(({ outputs }) => outputs.includes(value));
     const before = this.fresh('before');
     this.take(before);
     const added: GraphNode[] = [];
     const emit = this.emitTo(added);
-    const change = delta(emit, () => (bias === null ? before : emit('Add', [before, bias])));
+    const found = change(emit, () => (bias === null ? before : emit('Add', [before, bias])));
+    const result = typeof found === 'string' ? emit('Add', [before, found]) : found.becomes;
     if (producer < 0) {
       // An input of the graph keeps its name: what is read of it from now on has another.
-      const changed = emit('Add', [value, change], {}, changedInput(value));
-      const renamed = added.map((node) => replaceInput(node, before, value));
+      const changed = changedInput(value);
+      this.take(changed);
+      const renamed = added.map((node) => replaceOutput(replaceInput(node, before, value), result, changed));
       this.nodes = [...renamed, ...this.nodes.map((node) => replaceInput(node, value, changed))];
       return;
     }
     const node = this.at(producer);
     const outputs = node.outputs.map((output) => (output === value ? before : output));
-    added.push({ op: 'Add', domain: '', inputs: [before, change], outputs: [value], attributes: {} });
+    added.splice(0, added.length, ...added.map((one) => replaceOutput(one, result, value)));
     this.nodes.splice(producer, 1, { ...node, outputs }, ...added);
   }
 
   /** x + y + δ is (x + δ) + y: the fused node sums and normalises as before. */
-  private changeSummand(site: Site, input: number, delta: Delta): void {
+  private changeSummand(site: Site, input: number, change: SiteChange): void {
     const index = this.fusedNode(site);
     const node = this.at(index);
     const [x = '', y = ''] = node.inputs;
     const bias = fusedBiasOf(node);
     const added: GraphNode[] = [];
     const emit = this.emitTo(added);
-    const change = delta(emit, () => {
+    const delta = addedBy(site, change, emit, () => {
       const sum = emit('Add', [x, y]);
       return bias === '' ? sum : emit('Add', [sum, bias]);
     });
-    const changed = emit('Add', [node.inputs[input] ?? '', change]);
+    const changed = emit('Add', [node.inputs[input] ?? '', delta]);
     this.nodes.splice(index, 1, ...added, { ...node, inputs: node.inputs.map((name, i) => (i === input ? changed : name)) });
   }
 
   /** The node looks up words, positions and segments and sums them: each token gets a segment of its own, δ of that token. */
-  private changeEmbedding(site: Site, delta: Delta): void {
+  private changeEmbedding(site: Site, change: SiteChange): void {
     const index = this.nodes.findIndex(({ outputs }) => outputs.includes(site.value));
     const node = this.at(index);
     if ((node.inputs[SEGMENT_EMBEDDING] ?? '') !== '') throw new RangeError(`${site.name} cannot be written to: node ${site.node} has segment embeddings of its own`);
     const added: GraphNode[] = [];
     const emit = this.emitTo(added);
-    const change = delta(emit, () => this.embeddingSum(node, added));
+    const delta = addedBy(site, change, emit, () => this.embeddingSum(node, added));
     const ids = node.inputs[0] ?? '';
     const shape = emit('Shape', [ids]);
     const tokens = emit('ReduceProd', [shape], { keepdims: 0 });
     const numbers = emit('Cast', [emit('Range', [this.int64Scalar(0), tokens, this.int64Scalar(1)])], { to: INT32 });
     const segments = emit('Reshape', [numbers, shape]);
     const width = Number(site.shape.at(-1));
-    const each = emit('Expand', [change, emit('Concat', [shape, this.int64(width)], { axis: 0 })]);
+    const each = emit('Expand', [delta, emit('Concat', [shape, this.int64(width)], { axis: 0 })]);
     // The runtime wants to see the table's width before it runs.
     const table = emit('Reshape', [each, this.int64(-1, width)]);
     const inputs = Array.from({ length: Math.max(node.inputs.length, SEGMENT_EMBEDDING + 1) }, (_, i) =>
@@ -208,6 +213,15 @@ export class GraphDraft {
 }
 
 const changedInput = (value: string): string => `${value}/changed`;
+
+function addedBy({ name }: Site, change: SiteChange, emit: Emit, value: () => string): string {
+  const found = change(emit, value);
+  if (typeof found !== 'string') throw new RangeError(`${name} is a sum inside a node: it can be added to, not replaced`);
+  return found;
+}
+
+const replaceOutput = (node: GraphNode, from: string, to: string): GraphNode =>
+  node.outputs.includes(from) ? { ...node, outputs: node.outputs.map((name) => (name === from ? to : name)) } : node;
 
 const replaceInput = (node: GraphNode, from: string, to: string): GraphNode =>
   node.inputs.includes(from) ? { ...node, inputs: node.inputs.map((name) => (name === from ? to : name)) } : node;

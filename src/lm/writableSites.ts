@@ -1,6 +1,6 @@
 // Many sites made writable at once, at the cost of one more node a place.
 import type { WriteOptions } from './edits.ts';
-import { inTypeOf, rescaled } from './edits.ts';
+import { writtenTo } from './edits.ts';
 import { GraphDraft } from './graphDraft.ts';
 import { onePlace } from './places.ts';
 import type { Site } from './sites.ts';
@@ -56,7 +56,7 @@ export function writableSites(graph: Graph, sites: readonly Site[], { preserveNo
   draft.input({ name: steeringInputs.mask, type: 'float32', dims: ['mask batch', 'mask sequence', 'vectors'] });
   const written = [...places.keys()];
   written.forEach((site, i) => {
-    draft.change(site, (emit, h) => inTypeOf(site, emit, preserveNorm ? rescaled(draft, emit, h(), deltaName(i), site) : deltaName(i)));
+    draft.change(site, (emit, h) => writtenTo(site, draft, emit, deltaName(i), preserveNorm ? h : null));
   });
   const edited = draft.graph();
   const shared = sharedNodes(edited.opset, written.map(widthOf));

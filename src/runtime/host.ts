@@ -82,13 +82,14 @@ function opened(id: number): ort.InferenceSession {
   return session;
 }
 
-async function create({ model, dataFolder, options: { provider, optimization, threads, onDevice = [] } }: CreateRequest): Promise<ort.InferenceSession> {
+async function create({ model, dataFolder, options: { provider, optimization, threads, onDevice = [], memoryPattern = true } }: CreateRequest): Promise<ort.InferenceSession> {
   const missing = missingProvider(provider, ort.listSupportedBackends().map(({ name }) => name));
   if (missing !== null) throw new Error(missing);
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'],
     graphOptimizationLevel: optimization,
     logSeverityLevel: 3,
+    enableMemPattern: memoryPattern,
     intraOpNumThreads: threads,
     ...(provider === 'webgpu' && onDevice.length > 0 ? { preferredOutputLocation: Object.fromEntries(onDevice.map((name) => [name, 'gpu-buffer' as const])) } : {}),
     // Waiting threads sleep instead of spinning: half the CPU at two threads.

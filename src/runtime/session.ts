@@ -277,10 +277,10 @@ function versionOf(file: string): string {
 }
 
 /** Equal for the same model with the same options. */
-export function sessionKey(model: ModelSource, { provider, optimization, threads, onDevice }: SessionOptions): string {
+export function sessionKey(model: ModelSource, { provider, optimization, threads, onDevice, memoryPattern = true }: SessionOptions): string {
   const hash = createHash('sha256');
   if (model instanceof Uint8Array) hash.update(model);
   else if ('path' in model) hash.update(`path:${model.path}:${versionOf(model.path)}`);
   else hash.update(model.graph).update(`data:${model.dataFolder}`);
-  return [hash.digest('hex'), provider, optimization, threads, ...(onDevice ?? [])].join(':');
+  return [hash.digest('hex'), provider, optimization, threads, memoryPattern, ...(onDevice ?? [])].join(':');
 }

@@ -27,7 +27,7 @@ export type VectorSettings = Pick<VectorRow, 'on' | 'strength' | 'from' | 'to'>;
 
 export interface LayerDrift {
   readonly layer: number;
-  /** Mean norm of the steered stream over the unsteered one's, minus 1. */
+  /** The steered stream's norm over the unsteered one's, minus 1: the mean over the tokens that both texts have alike. */
   readonly drift: number;
 }
 
@@ -110,7 +110,7 @@ export interface DeleteVector {
 export type FromSteeringView = SteeringReady | SteeringActs | ChangePrompt | ChangeVector | DeleteVector;
 
 /** The slider's ends. */
-export const mostStrength = 2;
+export const mostStrength = 1;
 
 const actions: ReadonlySet<unknown> = new Set<SteeringAction>(['select', 'about', 'make', 'import', 'cancelMaking', 'run', 'stop']);
 

@@ -1,9 +1,8 @@
 // A text as the model reads it before it answers: rendered, with its image in place, every token with its range in the text.
-import { readFileSync } from 'node:fs';
 import type { PromptTokens } from './promptTokens.ts';
 import { promptTokens } from './promptTokens.ts';
 import type { PromptRequest } from './workerCalls.ts';
-import { decodeImage } from '../lm/imageFile.ts';
+import { readImage } from '../lm/imageFile.ts';
 import type { RgbImage } from '../lm/imagePreparation.ts';
 import type { LanguageModel } from '../lm/languageModel.ts';
 import { LanguageModelError } from '../lm/session.ts';
@@ -48,14 +47,9 @@ function asMessageText(tokenizer: Tokenizer, content: string): { readonly render
 }
 
 function imageOf(file: string): RgbImage {
-  try {
-    const read = decodeImage(readFileSync(file), file);
-    if (read.ok) return read.image;
-    throw new LanguageModelError({ code: 'badImage', message: read.message });
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error;
-    throw new LanguageModelError({ code: 'badImage', message: `The image ${file} cannot be read: ${error.message}.` });
-  }
+  const read = readImage(file);
+  if (read.ok) return read.image;
+  throw new LanguageModelError({ code: 'badImage', message: read.message });
 }
 
 /** The tokens of an answer after the prompt, as they come where both are one text. */

@@ -4,13 +4,14 @@ import type { ModelParts } from './modelParts.ts';
 import type { AppliedVector } from './steering.ts';
 import { readVectorFile } from './vectorFile.ts';
 import { generate } from '../lm/generate.ts';
-import type { PairOptions } from '../lm/generatePair.ts';
+import type { PairOptions, PairStep } from '../lm/generatePair.ts';
 import { generatePair } from '../lm/generatePair.ts';
 import type { LanguageModel } from '../lm/languageModel.ts';
 import { fittingPrompt } from '../lm/prompt.ts';
 import type { StreamSource } from '../lm/tokenStream.ts';
 import type { CallContext } from '../runtime/calls.ts';
 import { Random } from '../shared/random.ts';
+import type { LayerDrift } from '../shared/steeringMessages.ts';
 
 /** @throws LanguageModelError, RuntimeError, HostDiedError */
 export async function compare(model: LanguageModel, parts: ModelParts, request: ComparisonRequest, { token, tell }: CallContext<ComparisonEvent>): Promise<ComparisonResult> {
@@ -22,8 +23,8 @@ export async function compare(model: LanguageModel, parts: ModelParts, request: 
   const { ids } = prompt.value;
   const sources = await sourcesOf(model, parts, request, ids.length);
   if (!sources.ok) return sources;
-  const { pair } = sources;
-  const options: PairOptions = { sampling, maxTokens, contextLength: folder.sizes.context, endIds: folder.tokens.eos, stop: [], cache: true, token, follow: 'own' };
+  const { pair, layers } = sources;
+  const options: PairOptions = { sampling, maxTokens, contextLength: folder.sizes.context, endIds: folder.tokens.eos, stop: [], cache: true, token, follow: 'own', drift: layers };
   const growing = new Growing(tell);
   if (pair[0] === pair[1]) {
     const { text: answer } = await generate(pair[0], tokenizer, ids, options, new Random(seed), (_token, piece) => growing.add({ unsteered: piece, steered: piece, tokens: 1 }));
@@ -37,16 +38,23 @@ export async function compare(model: LanguageModel, parts: ModelParts, request: 
     step: ({ divergence, sameContext }) => growing.add({ divergence: sameContext ? [divergence] : [] }),
   });
   growing.flush();
-  const divergence = steps.filter(({ sameContext }) => sameContext).map((step) => step.divergence);
-  return { ok: true, unsteered: first.text, steered: second.text, divergence, drift: [], isSteered: true, cancelled: token.isCancellationRequested };
+  const alike = steps.filter(({ sameContext }) => sameContext);
+  return { ok: true, unsteered: first.text, steered: second.text, divergence: alike.map((step) => step.divergence), drift: driftOf(layers, alike), isSteered: true, cancelled: token.isCancellationRequested };
 }
 
-type Sources = { readonly ok: true; readonly pair: readonly [StreamSource, StreamSource] } | Failure;
+function driftOf(layers: readonly string[], steps: readonly PairStep[]): readonly LayerDrift[] {
+  return layers.flatMap((site, layer) => {
+    const norms = steps.flatMap(({ drift }) => drift[site]?.norm ?? []);
+    return norms.length === 0 ? [] : [{ layer, drift: norms.reduce((sum, norm) => sum + norm, 0) / norms.length }];
+  });
+}
+
+type Sources = { readonly ok: true; readonly pair: readonly [StreamSource, StreamSource]; /** Sites that both read, by layer. */ readonly layers: readonly string[] } | Failure;
 
 /** Twice the same where nothing is on. Both come from one decoder otherwise, so that the prompt is run once. */
 async function sourcesOf({ decoder }: LanguageModel, parts: ModelParts, { steering }: ComparisonRequest, promptLength: number): Promise<Sources> {
   const plain = { decoder };
-  if (steering.length === 0) return { ok: true, pair: [plain, plain] };
+  if (steering.length === 0) return { ok: true, pair: [plain, plain], layers: [] };
   const applied: AppliedVector[] = [];
   for (const { file, strength, from, to } of steering) {
     const read = readVectorFile(file);
@@ -56,7 +64,8 @@ async function sourcesOf({ decoder }: LanguageModel, parts: ModelParts, { steeri
   const opened = await parts.steered();
   if (!opened.ok) return opened;
   const source = (vectors: readonly AppliedVector[]): StreamSource => opened.steered.source({ applied: vectors, promptLength });
-  return { ok: true, pair: [source(applied.map((vector) => ({ ...vector, strength: 0 }))), source(applied)] };
+  const layers = Array.from({ length: opened.steered.stream.layers }, (_, layer) => `layers.${layer}.resid_post`);
+  return { ok: true, pair: [source(applied.map((vector) => ({ ...vector, strength: 0 }))), source(applied)], layers };
 }
 
 /** So often is text told, milliseconds: small models write thousands of tokens a second, and a page shows a frame in 16. */

@@ -58,7 +58,7 @@ export class ModelParts {
     const { folder, decoder } = this.model;
     await this.drop('attributing');
     if (!this.steering) {
-      const opened = await SteeredModel.open(decoder.host, folder);
+      const opened = await SteeredModel.open(decoder.host, folder, { reads: true });
       if (!opened.ok) return opened;
       this.steering = opened.steered;
     }

@@ -30,8 +30,8 @@ export function promptTokens({ tokenizer, folder, text, images = [], rendered = 
   readonly rendered?: boolean;
 }): PromptTokens {
   const encoded = tokenizer.encode(text, !rendered);
-  if (images.length === 0) return { ...encoded, images: [], imageRows: [], special: encoded.ids.flatMap((id, place) => (tokenizer.isSpecial(id) ? [place] : [])) };
   const placed = imagePrompt(encoded.ids, images, folder.tokens);
+  if (images.length === 0) return { ...encoded, images: [], imageRows: [], special: encoded.ids.flatMap((id, place) => (tokenizer.isSpecial(id) ? [place] : [])) };
   const rows = placed.embeddings.flatMap(({ at, rows: data, width }) => Array.from({ length: data.length / width }, (_, row) => at + row));
   let next = 0;
   return {

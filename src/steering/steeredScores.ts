@@ -7,7 +7,7 @@ import { LanguageModelError } from '../lm/session.ts';
 import { survivingDeaths, HostDiedError } from '../runtime/client.ts';
 import type { CancellationToken } from '../shared/cancellation.ts';
 import { neverCancelled, throwIfCancelled } from '../shared/cancellation.ts';
-import { logProbabilityOf } from '../shared/sampling.ts';
+import { logSoftmax } from '../shared/sampling.ts';
 
 /** What one row of a pass decides on: items with one prompt, and continuations that differ in the last token only. */
 interface Row {
@@ -58,9 +58,9 @@ export class PreparedItems {
     for (const batch of this.batches) {
       throwIfCancelled(token);
       const { dims: [, count = 0, vocabulary = 0], data } = await this.surviving(batch, () => this.logitsOf(batch, amounts));
-      batch.rows.forEach(({ places }, r) => {
-        const logitsAt = (i: number): Float32Array => data.subarray((r * count + i) * vocabulary, (r * count + i + 1) * vocabulary);
-        for (const place of places) scores[place] = scoreOf(this.items[place]?.continuation ?? [], logitsAt);
+      batch.rows.forEach(({ places, before }, r) => {
+        const row = Array.from({ length: before.length + 1 }, (_, i) => logSoftmax(data.subarray((r * count + i) * vocabulary, (r * count + i + 1) * vocabulary)));
+        for (const place of places) scores[place] = scoreOf(this.items[place]?.continuation ?? [], row);
       });
     }
     return scores;
@@ -150,8 +150,9 @@ const ones = (count: number): readonly number[] => new Array<number>(count).fill
 
 const padded = (row: readonly number[], length: number): readonly number[] => [...row, ...new Array<number>(Math.max(0, length - row.length)).fill(0)];
 
-function scoreOf(continuation: readonly number[], logitsAt: (i: number) => Float32Array): Score {
-  const perToken = continuation.map((id, i) => logProbabilityOf(logitsAt(i), id));
+/** @param row log p of each token at each place, [1 + longest before][vocabulary] */
+function scoreOf(continuation: readonly number[], row: readonly Float64Array[]): Score {
+  const perToken = continuation.map((id, i) => row[i]?.[id] ?? Number.NaN);
   return { logProbability: perToken.reduce((sum, value) => sum + value, 0), perToken };
 }
 

@@ -7,8 +7,9 @@ import { folderDecoder } from '../lm/languageModel.ts';
 import type { Decoder, EmbeddingRows, Feeds } from '../lm/session.ts';
 import { openDecoder } from '../lm/session.ts';
 import type { Span, StreamSource } from '../lm/tokenStream.ts';
+import { steerableModel } from '../lm/steerableModel.ts';
 import type { WritableSites } from '../lm/writableSites.ts';
-import { steeringInputs, steeringVector, writableSites } from '../lm/writableSites.ts';
+import { steeringInputs, steeringVector } from '../lm/writableSites.ts';
 import type { ModelHost } from '../runtime/client.ts';
 import type { HostTensor, SessionOptions } from '../runtime/protocol.ts';
 
@@ -39,13 +40,17 @@ export interface SteeredPrompt {
 
 export interface SteerOptions {
   readonly session?: Partial<SessionOptions>;
+  /** Only these can be steered, which costs less than all. */
+  readonly layers?: readonly number[];
   /** Default true. */
   readonly preserveNorm?: boolean;
+  /** Can the residual stream be read after each layer, with what is written there? Default false: it costs a little. */
+  readonly reads?: boolean;
 }
 
 export type OpenedSteered = { readonly ok: true; readonly steered: SteeredModel } | { readonly ok: false; readonly message: string };
 
-/** A decoder whose residual stream can be written to at every layer. Vectors and strengths change without a new session. */
+/** A decoder whose residual stream can be written to at its layers. Vectors and strengths change without a new session. */
 export class SteeredModel {
   private constructor(
     readonly decoder: Decoder,
@@ -54,11 +59,12 @@ export class SteeredModel {
   ) {}
 
   /** @throws RuntimeError, HostDiedError */
-  static async open(host: ModelHost, folder: ModelFolder, { session = {}, preserveNorm = true }: SteerOptions = {}): Promise<OpenedSteered> {
+  static async open(host: ModelHost, folder: ModelFolder, { session = {}, layers, preserveNorm = true, reads = false }: SteerOptions = {}): Promise<OpenedSteered> {
     const found = residualSites(folder);
     if (!found.ok) return found;
-    const writable = writableSites(folder.file.graph, found.sites, { preserveNorm });
-    const opened = await openDecoder(host, { ...folderDecoder(folder, writable.graph), options: session });
+    const sites = found.sites.filter((_, layer) => layers?.includes(layer) ?? true);
+    const writable = steerableModel((edit) => folderDecoder(folder, edit), sites, { preserveNorm, reads: reads ? found.sites : [] });
+    const opened = await openDecoder(host, { ...writable.model, options: session });
     if (!opened.ok) return { ok: false, message: opened.fault.message };
     return { ok: true, steered: new SteeredModel(opened.decoder, writable, { layers: found.sites.length, hidden: found.width }) };
   }

@@ -31,7 +31,7 @@ export function tokenPair(tokenizer: Tokenizer, { tokens }: Tokens, pair: Contra
   const [before = [], preferred = [], dispreferred = []] = texts.map((text) => tokenizer.encode(text).ids);
   const shared = commonLength([before, preferred, dispreferred]);
   const own = before.slice(0, shared);
-  const prompt = image ? imagePrompt(own, [image], tokens) : { ids: own, embeddings: [] };
+  const prompt = imagePrompt(own, image ? [image] : [], tokens);
   const maskable = prompt.ids.flatMap((id, i) => (id === tokens.image || !tokenizer.isSpecial(id) ? [i] : []));
   return { prompt, preferred: preferred.slice(shared), dispreferred: dispreferred.slice(shared), maskable };
 }

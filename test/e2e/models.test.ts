@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import type { Locator } from 'playwright-core';
+import { GraphBuilder } from '../../src/onnx/builder.ts';
+import { decodeModel } from '../../src/onnx/decode.ts';
+import { encodeGraph } from '../../src/onnx/encode.ts';
 import { HubServer } from '../support/hubServer.ts';
 import { keepFailures, root, themes, Workbench } from './workbench.ts';
 
@@ -23,6 +26,17 @@ function writeEndlessModel(folder: string): void {
   change('generation_config.json', { eos_token_id: 0 });
 }
 
+/** The same model, whose logits pass an operator that has no derivative here. */
+function writeModelWithoutGradients(folder: string): void {
+  cpSync(tinyCode, folder, { recursive: true });
+  const decoded = decodeModel(readFileSync(path.join(tinyCode, graph)), graph);
+  assert.ok(decoded.ok);
+  const nodes = decoded.graph.nodes.map((node) => ({ ...node, outputs: node.outputs.map((name) => (name === 'logits' ? 'long' : name)) }));
+  const builder = new GraphBuilder({ ...decoded.graph, nodes });
+  builder.node('Det', ['long'], {}, 'logits');
+  writeFileSync(path.join(folder, graph), encodeGraph(builder.build()));
+}
+
 function filesOf(folder: string): Record<string, Buffer> {
   const names = (readdirSync(folder, { recursive: true }) as string[]).filter((name) => statSync(path.join(folder, name)).isFile() && /\.(?:json|onnx)$/u.test(name));
   return Object.fromEntries(names.map((name) => [name.split(path.sep).join('/'), readFileSync(path.join(folder, name))]));
@@ -35,6 +49,7 @@ describe('a user of language models', () => {
 
   before(async () => {
     writeEndlessModel(path.join(models, 'someone', 'endless'));
+    writeModelWithoutGradients(path.join(models, 'someone', 'without-gradients'));
     cpSync(tinyCode, path.join(models, 'someone', 'without-tokenizer'), { recursive: true, filter: (file) => path.basename(file) !== 'tokenizer.json' });
     hub = await HubServer.start();
     hub.put(repo, { ...filesOf(tinyCode), 'onnx/model_q4.onnx': Buffer.alloc(400_000, 'q4') });
@@ -53,7 +68,7 @@ describe('a user of language models', () => {
   const statusBar = (text: string | RegExp): Locator => workbench.page.locator('.statusbar-item', { hasText: text }).first();
   const notification = (text: string | RegExp): Locator => workbench.page.locator('.notifications-toasts .notification-list-item', { hasText: text }).first();
 
-  /** The text of the editor, its lines as they stand below each other. */
+  /** The text of the editor that is in view, its lines as they stand below each other. */
   async function editorText(): Promise<string> {
     const lines = await workbench.page.locator('.editor-group-container.active .view-line').evaluateAll((all) =>
       all.map((line) => ({ top: parseFloat((line as HTMLElement).style.top), text: line.textContent ?? '' })).sort((a, b) => a.top - b.top).map(({ text }) => text));
@@ -123,6 +138,12 @@ describe('a user of language models', () => {
     await statusBar(/\d+ tokens, \d+ a second; the model ended the text/u).waitFor({ timeout: 60_000 });
     await statusBar('tiny-code · cpu').waitFor();
     await workbench.screenshot('model-completed');
+    await statusBar('tiny-code · cpu').hover();
+    const tooltip = workbench.page.locator('.monaco-hover:not(.hidden)', { hasText: 'Device' });
+    await tooltip.waitFor();
+    await workbench.screenshot('model-status-tooltip');
+    assert.match(await tooltip.innerText(), /Model: tiny-code[\s\S]*Device: cpu\. [\s\S]*State: open, in process \d+[\s\S]*Folder: /u);
+    await workbench.page.mouse.move(600, 400);
     const written = await editorText();
     assert.ok(written.startsWith(before) && written.length > before.length + 10, written);
     await workbench.page.keyboard.press('Control+Z');
@@ -154,8 +175,17 @@ describe('a user of language models', () => {
     await workbench.command('GradLens: Select Language Model');
     await choose('tiny-code');
     await workbench.closeEditors();
-    await workbench.command('GradLens: Show What the Language Model Supports');
     const page = workbench.webview();
+    const [reader] = workbench.processes('lm.cjs');
+    assert.ok(reader !== undefined, 'the process that reads models');
+    process.kill(reader, 'SIGSTOP');
+    try {
+      await workbench.command('GradLens: Show What the Language Model Supports');
+      await page.locator('body[data-status="loading"]').waitFor({ timeout: 30_000 });
+      await workbench.lookAt('model-loading', { height: 500 });
+    } finally {
+      process.kill(reader, 'SIGCONT');
+    }
     await page.locator('body[data-status="shown"]').waitFor({ timeout: 30_000 });
     await page.locator('tr', { hasText: 'cpu' }).first().waitFor({ timeout: 30_000 });
     await workbench.lookAt('model', { height: 1900 });
@@ -171,6 +201,16 @@ describe('a user of language models', () => {
     assert.equal(saved[0], 'site,shape,type,operator,node');
     assert.deepEqual(saved.slice(1).map((line) => line.split(',')[0]), found.map((text) => text.split(/\s/u)[0]));
     assert.match(saved[1] ?? '', /^layers\.0\.mlp_act,"\[batch, sequence, 352\]",float32,Mul,/u);
+  });
+
+  it('is told which operator a model cannot be differentiated for', async () => {
+    await workbench.command('GradLens: Select Language Model');
+    await choose('without-gradients');
+    await workbench.command('GradLens: Show What the Language Model Supports');
+    const page = workbench.webview();
+    await page.locator('h1', { hasText: 'without-gradients' }).waitFor({ timeout: 30_000 });
+    assert.match(await page.locator('.abilities').innerText(), /no\s*Gradients\s*This operator has no derivative here: Det/u);
+    await workbench.screenshot('model-without-gradients');
   });
 
   it('is told on the page why a folder cannot be used', async () => {
@@ -258,6 +298,6 @@ describe('a user who does not trust a folder', () => {
       await told.waitFor({ state: 'detached' });
       assert.equal(await page.locator('.quick-input-widget >> visible=true').count(), 0, 'nothing is asked');
     }
-    assert.deepEqual(workbench.processes('lm.cjs', 'host.cjs'), [], 'no process of the language models runs');
+    assert.deepEqual(workbench.processes('lm.cjs'), [], 'no process of the language models runs');
   });
 });

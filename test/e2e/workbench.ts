@@ -159,23 +159,39 @@ export class Workbench {
     });
   }
 
+  /** Opens a file where a dialog of that title asks for one. */
+  async giveFile(title: string, file: string): Promise<void> {
+    const dialog = this.page.locator('.quick-input-title', { hasText: title });
+    await dialog.waitFor({ timeout: 30_000 });
+    const box = this.page.locator('.quick-input-widget input[type="text"]');
+    // What is typed while it looks at the folder is overwritten, and no Enter is taken then.
+    await this.until('the dialog closes', async () => {
+      await box.fill(file);
+      await this.page.waitForTimeout(200);
+      assert.equal(await box.inputValue(), file);
+      await this.page.keyboard.press('Enter');
+      await dialog.waitFor({ state: 'hidden', timeout: 2000 });
+    });
+  }
+
   /** The document of a visible webview: the first one, or the last. */
   webview(which: 'first' | 'last' = 'first'): FrameLocator {
     const frames = 'iframe.webview.ready >> visible=true';
     return this.page.frameLocator(which === 'first' ? `${frames} >> nth=0` : `${frames} >> nth=-1`).frameLocator('iframe#active-frame');
   }
 
-  /** Command lines of processes that the extension has started and that run one of these scripts. */
-  processes(...scripts: readonly string[]): string[] {
-    const lines = readdirSync('/proc').filter((name) => /^\d+$/u.test(name)).map((pid) => {
+  /** Processes that the extension has started and that run that script. */
+  processes(script: string): number[] {
+    const file = path.join('dist', script);
+    return readdirSync('/proc').filter((name) => /^\d+$/u.test(name)).map(Number).filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        return command.includes(installedExtensions()) && command.includes(file);
       } catch {
         // It has ended meanwhile.
-        return '';
+        return false;
       }
     });
-    return lines.filter((line) => line.includes(installedExtensions()) && scripts.some((script) => line.includes(script)));
   }
 
   /** A picture of a window that does not hold still. */
@@ -205,6 +221,7 @@ export class Workbench {
     await this.command('View: Close Primary Side Bar');
     for (const theme of themes) {
       await this.settings({ 'workbench.activityBar.location': 'hidden', 'workbench.statusBar.visible': false }, theme);
+      for (const part of ['activitybar', 'statusbar']) await this.page.locator(`.part.${part}`).waitFor({ state: 'hidden' });
       for (const width of widths) {
         await this.page.setViewportSize({ width: columns * width, height });
         await ready?.(this.webview());
@@ -213,6 +230,7 @@ export class Workbench {
       }
     }
     await this.settings({});
+    await this.page.locator('.part.statusbar').waitFor();
     if (before) await this.page.setViewportSize(before);
     await this.command('View: Show Explorer');
   }

@@ -114,3 +114,28 @@ describe('attribution', () => {
     assert.equal((await attributions.attributeActive(false))?.status, 'shown');
   });
 });
+
+describe('attribution of a prompt with an image', () => {
+  it('attributes to the image’s patches beside the words, and to the words where they stand', async () => {
+    const { attributions } = await gradlens();
+    const root = vscode.extensions.getExtension('gradlens.gradlens')?.extensionUri ?? vscode.Uri.file('/');
+    await vscode.commands.executeCommand(commands.selectModel, { path: vscode.Uri.joinPath(root, 'models', 'tiny-vision').fsPath, variant: null });
+    const folder = vscode.workspace.workspaceFolders?.[0]?.uri ?? root;
+    const editor = await vscode.window.showTextDocument(vscode.Uri.joinPath(folder, 'scene.prompt.md'));
+    const outcome = await attributions.attributeActive(false);
+    assert.ok(outcome?.status === 'shown', JSON.stringify(outcome));
+    const { attribution } = outcome;
+    assert.deepEqual([attribution.preferred, attribution.dispreferred].map((text) => text.trim()).sort(), ['No', 'Yes']);
+    const { image, tokens } = attribution;
+    assert.deepEqual([image?.rows, image?.columns, image?.tokens.length, image?.width, image?.height], [8, 8, 64, 32, 32]);
+    assert.equal(Buffer.from(image?.pixels ?? '', 'base64').length, 3 * 32 * 32);
+    const colour = tokens.find(({ text }) => text.trim() === 'blue');
+    assert.ok(colour, JSON.stringify(tokens.map(({ text }) => text)));
+    const at = editor.document.getText().indexOf('blue');
+    const hover = attributions.hover(editor.document, editor.document.positionAt(at + 1));
+    assert.ok(textOf(hover).includes(natsText(colour.value)), textOf(hover));
+    await withTinyCode();
+    const other = await attributions.attributeActive(false);
+    assert.match(other?.status === 'failed' ? other.message : '', /is no vision-language model.*Leave the image out/u);
+  });
+});

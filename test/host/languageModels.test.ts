@@ -129,6 +129,26 @@ describe('language models', () => {
     assert.equal(editor.document.getText(), `# A story\n\n${prompt}${outcome.text}\nlast line\nmore\n`);
   });
 
+  it('are one undo step though the document is saved meanwhile', async function () {
+    const extension = await withModel(this);
+    await set(settings.maxTokens, 150);
+    const file = path.join(scratch, 'saved.txt');
+    writeFileSync(file, prompt);
+    const editor = atEnd(await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(file)));
+    let saved = '';
+    const watch = vscode.workspace.onDidSaveTextDocument(({ fileName }) => (saved = readFileSync(fileName, 'utf8')));
+    once(extension, () => extension.models.tokens > 5 && editor.document.isDirty, () => void vscode.commands.executeCommand('workbench.action.files.save'));
+    const text = await written(extension, editor);
+    watch.dispose();
+    assert.ok(saved.startsWith(prompt) && saved.length > prompt.length && saved.length < prompt.length + text.length, `it was saved while it grew: ${saved}`);
+    assert.equal(editor.document.getText(), prompt + text);
+    await vscode.commands.executeCommand('undo');
+    assert.equal(editor.document.getText(), prompt);
+    await vscode.commands.executeCommand('redo');
+    assert.equal(editor.document.getText(), prompt + text);
+    await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
+  });
+
   it('write line ends as the document has them, and the same text', async function () {
     const extension = await withShipped(this);
     const expected = await written(extension, await openAtEnd(task));

@@ -16,7 +16,7 @@ async function withTinyCode(): Promise<GradLens> {
   return extension;
 }
 
-const pairs = (): vscode.Uri => vscode.Uri.joinPath(vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file('/'), 'steering', 'cpp-over-python.jsonl');
+const pairs = (): vscode.Uri => vscode.Uri.joinPath(vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file('/'), 'cpp-over-python.pairs.jsonl');
 
 describe('steering', () => {
   after(async () => {
@@ -55,7 +55,7 @@ describe('steering', () => {
     const [vector] = steering.state.vectors;
     assert.deepEqual(vector?.layers, [0, 1, 2, 3, 4]);
     assert.equal(vector.method, 'GrAInS');
-    assert.match(vector.origin, /24 pairs of cpp-over-python\.jsonl · tiny-code · layers 0 to 4/u);
+    assert.match(vector.origin, /24 pairs of cpp-over-python\.pairs\.jsonl · tiny-code · layers 0 to 4/u);
     assert.ok(vector.on && vector.problem === null);
     const steered = await within(20_000, 'a steered answer', () => (steering.state.answers.status === 'done' && steering.state.answers.isSteered ? steering.state.answers : undefined));
     console.log(`steered at ${vector.strength}: ${JSON.stringify(steered.steered)}`);

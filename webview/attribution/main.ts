@@ -8,7 +8,6 @@ import { dataUriOf, pngOf } from '../picture/raster.ts';
 import type { Paint } from '../picture/view.ts';
 import { PictureView } from '../picture/view.ts';
 import type { Attribution, AttributionAction, AttributionPageState, ExportFormat, FromAttributionPage, ToAttributionPage } from '../../src/shared/attributionMessages.ts';
-import { attributionColour } from '../../src/shared/contributions.ts';
 
 declare function acquireVsCodeApi(): { postMessage(message: FromAttributionPage): void };
 
@@ -113,12 +112,7 @@ function actionsOf(state: AttributionPageState): readonly (readonly [Attribution
 
 function paintOf(attribution: Attribution): Paint {
   const pixels = attribution.image ? dataUriOf(attribution.image) : null;
-  return (palette) => picture(attribution, pixels, palette, { positive: themed('positive', palette.accent), negative: themed('negative', palette.foreground) });
-}
-
-function themed(sign: 'positive' | 'negative', otherwise: string): string {
-  const name = `--vscode-${attributionColour(sign).replaceAll('.', '-')}`;
-  return getComputedStyle(document.body).getPropertyValue(name).trim() || otherwise;
+  return (palette) => picture(attribution, pixels, palette, { positive: palette.accent, negative: palette.contrary });
 }
 
 const root = document.getElementById('app');

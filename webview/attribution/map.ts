@@ -103,11 +103,12 @@ class Painter {
   /** @param over a picture, on which no colour is sure to be seen */
   private square(x: number, y: number, value: number, largest: number, over = false): SVGElement {
     const side = this.scale > 0 ? largest * Math.sqrt(Math.abs(value) / this.scale) : 0;
-    if (side < 0.6) return svg('g');
+    // On a picture, what is too weak would only hide it.
+    if (side < (over ? 4 : 0.6)) return svg('g');
     const box = { x: x - side / 2, y: y - side / 2, width: side, height: side };
-    const halo = over ? [svg('rect', { ...box, fill: 'none', stroke: this.palette.background, 'stroke-width': 3.5 })] : [];
+    const halo = over ? [svg('rect', { ...box, fill: 'none', stroke: this.palette.background, 'stroke-width': 3 })] : [];
     if (value > 0) return svg('g', {}, ...halo, svg('rect', { ...box, fill: this.colours.positive }));
-    const inset = Math.min(1.5, side / 2);
+    const inset = Math.min(1.5, side / 4);
     const inner = { x: box.x + inset / 2, y: box.y + inset / 2, width: side - inset, height: side - inset };
     return svg('g', {}, ...halo, svg('rect', { ...inner, fill: 'none', stroke: this.colours.negative, 'stroke-width': inset }));
   }

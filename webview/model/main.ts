@@ -92,7 +92,7 @@ function captionOf(state: ModelPageState): string {
     case 'loading':
       return `Reading ${state.path} …`;
     case 'failed':
-      return `${state.path} cannot be used as a language model.`;
+      return 'This folder cannot be used as a language model.';
     case 'shown':
       return [originText(state.origin), state.inUse ? `in use in this workspace, ${state.activity}` : 'not in use', state.facts.path].join(' · ');
   }

@@ -14,6 +14,10 @@ export class GrowingText implements vscode.Disposable {
   /** The next piece begins an undo step of its own. */
   private undoStop = true;
   private gone = false;
+  /** Times that the document was saved since the text began: each ends an undo step. */
+  private saves = 0;
+  private others = false;
+  private joining = false;
   private readonly grown = new vscode.EventEmitter<void>();
   /** It has another place or length. */
   readonly onDidMove = this.grown.event;
@@ -29,6 +33,9 @@ export class GrowingText implements vscode.Disposable {
     this.subscriptions = [
       this.grown,
       vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => document === editor.document && this.onChange(contentChanges)),
+      vscode.workspace.onDidSaveTextDocument((saved) => {
+        if (saved === editor.document && this.place.end > this.place.start) this.saves++;
+      }),
       vscode.workspace.onDidCloseTextDocument((document) => document === editor.document && this.lose('closed')),
     ];
   }
@@ -45,9 +52,28 @@ export class GrowingText implements vscode.Disposable {
     if (this.writing === null) this.work = this.write();
   }
 
-  /** Resolves when everything that was appended is in the document. */
+  /** Resolves when everything that was appended is in the document, as one undo step where nobody else changed that. */
   async written(): Promise<void> {
     await this.work;
+    const isAlone = !this.others && !this.gone && vscode.window.activeTextEditor?.document === this.editor.document;
+    if (this.saves > 0 && isAlone) await this.join();
+  }
+
+  /** The editor saves by itself after a second, and begins another undo step: takes the steps back, and writes the text in one. */
+  private async join(): Promise<void> {
+    const { document } = this.editor;
+    const whole = document.getText();
+    const { start, end } = this.place;
+    const before = whole.slice(0, start) + whole.slice(end);
+    this.joining = true;
+    try {
+      for (let step = 0; step <= this.saves && document.getText() !== before; step++) await vscode.commands.executeCommand('undo');
+      const isTakenBack = document.getText() === before;
+      if (isTakenBack && (await this.insertAt(start, whole.slice(start, end), { undoStopBefore: true, undoStopAfter: true }))) return;
+      for (let step = 0; step <= this.saves && document.getText() !== whole; step++) await vscode.commands.executeCommand('redo');
+    } finally {
+      this.joining = false;
+    }
   }
 
   private async write(): Promise<void> {
@@ -77,26 +103,27 @@ export class GrowingText implements vscode.Disposable {
   }
 
   private async edit(text: string): Promise<boolean> {
+    return this.insertAt(this.place.end, text, { undoStopBefore: this.undoStop, undoStopAfter: false });
+  }
+
+  private async insertAt(offset: number, text: string, stops: { readonly undoStopBefore: boolean; readonly undoStopAfter: boolean }): Promise<boolean> {
     const { document } = this.editor;
-    const position = document.positionAt(this.place.end);
+    const position = document.positionAt(offset);
     const editor = vscode.window.visibleTextEditors.find((one) => one === this.editor) ?? vscode.window.visibleTextEditors.find((one) => one.document === document);
-    if (editor) {
-      const stop = this.undoStop;
-      return editor.edit((builder) => builder.insert(position, text), { undoStopBefore: stop, undoStopAfter: false }).then((done) => done, () => false);
-    }
+    if (editor) return editor.edit((builder) => builder.insert(position, text), stops).then((done) => done, () => false);
     const edit = new vscode.WorkspaceEdit();
     edit.insert(document.uri, position, text);
     return vscode.workspace.applyEdit(edit);
   }
 
   private onChange(changes: readonly vscode.TextDocumentContentChangeEvent[]): void {
-    if (changes.length === 0) return;
+    if (changes.length === 0 || this.joining) return;
     const [only] = changes;
     if (changes.length === 1 && only && only.rangeLength === 0 && only.rangeOffset === this.place.end && only.text === this.writing) {
       this.place = { start: this.place.start, end: this.place.end + only.text.length };
       this.undoStop = false;
     } else {
-      this.undoStop = true;
+      this.undoStop = this.others = true;
       // Each change is told in the offsets from before all of them, the last one first.
       for (const change of [...changes].sort((a, b) => b.rangeOffset - a.rangeOffset)) {
         const moved = placeAfter(this.place, change);

@@ -62,7 +62,7 @@ export class ModelStatus implements vscode.Disposable {
       [vscode.l10n.t('State'), this.stateText()],
       [vscode.l10n.t('Folder'), chosen.path],
     ];
-    for (const [name = '', value = ''] of rows) text.appendMarkdown(`**${name}:** `).appendText(value).appendMarkdown('  \n');
+    for (const [name = '', value = ''] of rows) text.appendMarkdown(`**${name}:** ${escaped(value)}  \n`);
     const click = models.activity === 'idle' ? vscode.l10n.t('Click to choose another model.') : vscode.l10n.t('Click to stop.');
     return text.appendMarkdown('\n').appendText(click);
   }
@@ -98,3 +98,6 @@ export class ModelStatus implements vscode.Disposable {
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 }
+
+/** As Markdown that shows the text as it is, and breaks its lines between words. */
+const escaped = (text: string): string => text.replaceAll(/[\\`*_{}[\]()#+\-!~<>|$&]/gu, (mark) => `\\${mark}`);

@@ -24,8 +24,8 @@ export class Playground implements vscode.Disposable {
   answers: Answers;
   prompt: string;
   private running: vscode.CancellationTokenSource | null = null;
-  /** What the unsteered answer is of, once it is complete. */
-  private known: string | null = null;
+  /** The last complete unsteered answer, and what it depends on. */
+  private known: { readonly key: string; readonly text: string } | null = null;
   private soon: NodeJS.Timeout | null = null;
   private painting: NodeJS.Timeout | null = null;
   private readonly grown = new vscode.EventEmitter<void>();
@@ -82,13 +82,13 @@ export class Playground implements vscode.Disposable {
   }
 
   private async answer(request: ComparisonRequest, token: vscode.CancellationToken): Promise<void> {
-    const text = new GrowingAnswers(this.known === keyOf(request) ? this.answers.unsteered : null);
+    const text = new GrowingAnswers(this.known?.key === keyOf(request) ? this.known.text : null);
     const onEvent = (event: ComparisonEvent): void => {
       if (event.type === 'note') return this.models.note(event.message);
       if (event.type === 'host') return this.models.holds(request.model, event.pid);
       if (event.type === 'provider') return this.models.runsOn(event);
       if (token.isCancellationRequested) return;
-      if (event.type === 'opening') return this.models.holds(null, null), this.models.show('opening', 0, commands.stopPlayground);
+      if (event.type === 'opening') return this.opening();
       text.add(event);
       this.models.show('writing', text.pieces, commands.stopPlayground);
       this.growTo({ ...text.answers, isSteered: request.steering.length > 0 });
@@ -96,13 +96,18 @@ export class Playground implements vscode.Disposable {
     const calling = this.models.calls.call('compare', request, { token, whenCancelled: 'ask', onEvent });
     const result = await stoppable(calling, token);
     if (result) this.take(result, request);
-    else if (this.answers.status !== 'failed') this.show({ ...this.answers, status: 'stopped' });
+    else if (this.running?.token === token) this.show({ ...this.answers, status: 'stopped' });
+  }
+
+  private opening(): void {
+    this.models.holds(null, null);
+    this.models.show('opening', 0, commands.stopPlayground);
   }
 
   private take(result: ComparisonResult, request: ComparisonRequest): void {
     if (!result.ok) return this.fail(new Error(result.message));
     const { unsteered, steered, isSteered, divergence, drift } = result;
-    this.known = result.cancelled ? null : keyOf(request);
+    if (!result.cancelled) this.known = { key: keyOf(request), text: unsteered };
     this.show({ status: result.cancelled ? 'stopped' : 'done', message: '', unsteered, steered, isSteered, divergence, drift });
     void this.services.state.update(answersKey, this.answers);
   }

@@ -75,7 +75,10 @@ export class VectorMaking implements vscode.Disposable {
     if (event.type === 'host') return this.models.holds(model, event.pid);
     if (event.type === 'provider') return this.models.runsOn(event);
     if (token.isCancellationRequested) return;
-    if (event.type === 'opening') return this.models.holds(null, null), this.show({ label: vscode.l10n.t('Opening the model'), done: 0, total: 0 });
+    if (event.type === 'opening') {
+      this.models.holds(null, null);
+      return this.show({ label: vscode.l10n.t('Opening the model'), done: 0, total: 0 });
+    }
     this.models.show('attributing', 0, commands.cancelVector);
     const label = event.stage === 'attribution' ? vscode.l10n.t('Attributing pairs') : vscode.l10n.t('Reading the model’s states');
     return this.show({ label, done: event.done, total: event.total });

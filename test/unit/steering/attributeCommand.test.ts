@@ -109,6 +109,7 @@ describe('gradlens attribute', () => {
       [['--model', tinyCode, '--prompt', 'x', '--steps', '0'], /--steps takes a whole number from 1 to 10000/],
       [['--model', tinyCode, '--prompt', 'x', '--image', image], /no vision-language model.*Leave the image out/],
       [['--model', tinyVision, '--prompt', 'x', '--image', path.join(folder, 'no.ppm')], /no\.ppm/],
+      [['--model', tinyVision, '--prompt', '<image>x'], /a token for an image, and no image is given\. Give the image too/],
       [['--model', tinyVision, '--prompt', 'x', '--image', path.join(folder, 'absent.ppm')], /absent\.ppm/],
       [['--model', broken, '--prompt', 'x'], /tokenizer\.json|cannot be differentiated/],
       [['--model', planted, '--prompt', 'x', 'more'], /“more” is too many/],

@@ -3,7 +3,11 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import type { AttributionMethod, DifferentiableFunction, PathQuestion } from '../../../src/steering/path.ts';
+import type { LayerFunction } from '../../../src/steering/layerPath.ts';
+import { layerPath } from '../../../src/steering/layerPath.ts';
+import { evenPanels } from '../../../src/steering/panels.ts';
 import { attributePath, pointsOf } from '../../../src/steering/path.ts';
+import { refinedPath } from '../../../src/steering/refinedPath.ts';
 import { gaussLegendre } from '../../../src/steering/quadrature.ts';
 import { Random } from '../../../src/shared/random.ts';
 
@@ -123,5 +127,47 @@ describe('attribution along a path', () => {
       assert.equal(points, pointsOf('ig', steps));
     }
     assert.equal(most, 6);
+  });
+
+  it('is refined where the function bends, until the pieces add up, and no further than it may', async () => {
+    const steep = asked('ig', [-1, 0.5, -2], [1.3, -1, 2]);
+    const truth = (await attributePath(wavy, { ...steep, steps: 400 })).rows;
+    const refined = await refinedPath(wavy, { ...steep, tolerance: 1e-6, mostSteps: 2000 });
+    near(refined.rows, truth, 1e-5);
+    assert.ok(Math.abs(sum(refined.rows) - (refined.end - refined.start)) <= 1e-6 * Math.abs(refined.end - refined.start));
+    assert.ok(refined.points < 400, `${refined.points} points`);
+    refined.panels.forEach(({ start }, i) => assert.equal(start, refined.panels[i - 1]?.end ?? 0));
+    assert.equal(refined.panels.at(-1)?.end, 1);
+    // The tanh turns over at 0, which the first input passes at 0.43.
+    const narrowest = [...refined.panels].sort((a, b) => a.end - a.start - (b.end - b.start))[0];
+    assert.ok(narrowest && narrowest.end - narrowest.start < 0.1);
+    const limited = await refinedPath(wavy, { ...steep, tolerance: 1e-9, mostSteps: 60 });
+    assert.ok(limited.points <= 60);
+  });
+
+  it('needs no refinement of a polynomial of degree 8, and computes no point twice', async () => {
+    const seen = new Set<number>();
+    const power = pointwise((x) => (x[0] ?? 0) ** 8, (x) => {
+      assert.ok(!seen.has(x[0] ?? 0));
+      seen.add(x[0] ?? 0);
+      return Float64Array.of(8 * (x[0] ?? 0) ** 7);
+    });
+    const { rows, points, panels } = await refinedPath(power, { ...asked('ig', [0], [1.5]), tolerance: 1e-9, mostSteps: 400 });
+    near(rows, [1.5 ** 8], 1e-9);
+    assert.deepEqual([points, panels.length], [21, 5]);
+  });
+
+  it('sees from each layer what passes through its rows, in closed form', async () => {
+    // h = (x₀ x₁, x₀ + x₁) and F = h₀ + h₁²: what passes through h₀ is its own change, and through h₁ that of its square.
+    const layer: LayerFunction = (points) => Promise.resolve(points.map(([a = 0, b = 0]) => [
+      { activation: Float32Array.of(a * b, a + b), gradient: Float32Array.of(1, 2 * (a + b)) },
+      { activation: Float32Array.of(a * b + (a + b) ** 2, 7), gradient: Float32Array.of(1, 3) },
+    ]));
+    const ends = { from: Float64Array.of(0.5, -1), to: Float64Array.of(2, 1), width: 1 };
+    for (const chunk of [1, 3, 50]) {
+      const [first, second] = await layerPath(layer, { ends, panels: evenPanels(8), rows: 2, chunk });
+      near(first ?? [], [2.5, 9 - 0.25], 1e-5);
+      near(second ?? [], [2.5 + 9 - 0.25, 0], 1e-5);
+    }
   });
 });
