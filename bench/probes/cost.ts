@@ -21,7 +21,7 @@ export async function measureCost({ host, folder, tokenizer }: OpenModel, { seed
   const vector = (): Float64Array => Float64Array.from({ length: hidden }, () => random.normal());
   const probe: Probe = {
     model: { name: folder.name, variant: folder.variant.name, layers: folder.sizes.layers, hidden, fingerprint: '' }, site, frame: summaryFrame,
-    l2: 1, weights: vector(), bias: 0, threshold: 0, meanNorm: 1, data: { name: 'd', items: 1, hash: '' }, seed: 1, report: {}, standardisation: { mean: vector(), scale: new Float64Array(hidden).fill(1) },
+    l2: 1, weights: vector(), bias: 0, threshold: 0, meanNorm: 1, data: { name: 'd', items: 1, hash: '' }, seed: 1, report: null, standardisation: { mean: vector(), scale: new Float64Array(hidden).fill(1) },
   };
   const twins = twinExamples({ seed, pairs: 40 });
   const [context = '', sentences] = [twins.find(({ domain }) => domain === 'story')?.context, twins.filter(({ domain, label }) => domain === 'story' && label === 0).map(({ continuation }) => continuation).slice(0, 7)];

@@ -100,7 +100,7 @@ function twinsText({ model, pairs, control, comparison, minutes }: Timed<TwinPar
   return [
     '## Twin pairs',
     '',
-    `${pairs.toLocaleString('en')} pairs of \`bench/probes/contradictions\` (stories, code documentation, data sheets, change logs; half of the false values exchanged with another of the context, half invented), names and numbers held out of the model's training text; read by ${model} as \`Context: …\\nSummary: …\`, residual stream at the full stop. Below, the subset of matched length (pairs of either label within 10 % in length). ${minutes.toFixed(1)} minutes.`,
+    `${pairs.toLocaleString('en')} pairs of \`bench/probes/contradictions\` (stories, code documentation, data sheets, change logs; half of the false values exchanged with another of the context, half invented), names and numbers held out of the model's training text; read by ${model} as \`Context: …\\nSummary: …\`, residual stream at the full stop. Below, the subset of matched length (pairs of either label within 10 % in length). ${minutes.toFixed(1)} minutes by the clock, other work beside it.`,
     '',
     `Control, the same procedure for another question (is the statement of a story?): AUROC ${estimate(control)}. Where the probe is at chance and the control is not, the states hold no linear trace of the contradiction: the model's card says that it never learned to call statements true or false.`,
     '',
@@ -118,7 +118,7 @@ function transferText({ cells, minutes }: Timed<TransferPart>): string[] {
   return [
     '## Transfer between domains',
     '',
-    `Rows: trained on (site chosen by folds of that domain; on the diagonal on the other half of it alone). Columns: tested on, half of the domain's contexts, the same in each row. The model's training text has stories, documentation and data sheets, and no change logs. ${minutes.toFixed(1)} minutes.`,
+    `Rows: trained on (site chosen by folds of that domain; on the diagonal on the other half of it alone). Columns: tested on, half of the domain's contexts, the same in each row. The model's training text has stories, documentation and data sheets, and no change logs. ${minutes.toFixed(1)} minutes by the clock, other work beside it.`,
     '',
     'AUROC:', '', ...table(['trained on', ...domains], rows(({ figures }) => figures.auroc)),
     'Accuracy at probability 1/2:', '', ...table(['trained on', ...domains], rows(({ figures }) => figures.accuracy)),
@@ -130,7 +130,7 @@ function haluEvalText({ examples, length, results, minutes }: Timed<HaluEvalPart
   return [
     '## HaluEval QA',
     '',
-    `${examples.toLocaleString('en')} answers of the one-turn and multi-turn files. **The length of the answer alone has AUROC ${estimate(length.all)}**, so figures on all answers say little; on the subset of matched length it has ${estimate(length.matched)}. The models here are far too small to understand the questions: this part shows the procedure, not the worth of probes. Answers without a full stop are given one (445 of 500 hallucinated one-turn answers end in one, and 7 right ones). ${minutes.toFixed(1)} minutes.`,
+    `${examples.toLocaleString('en')} answers of the one-turn and multi-turn files. **The length of the answer alone has AUROC ${estimate(length.all)}**, so figures on all answers say little; on the subset of matched length it has ${estimate(length.matched)} (matched in characters: the words of either label still differ in number, which the baseline “length only” sees as well). The models here are far too small to understand the questions: this part shows the procedure, not the worth of probes. Answers without a final mark are given a full stop, since its absence would tell the right ones. ${minutes.toFixed(1)} minutes by the clock, other work beside it.`,
     '',
     ...results.flatMap(({ model, cut, matched }) => [`### ${model}, matched length (the headline)`, '', `${cut.toLocaleString('en')} contexts lost their beginning to fit into the model's window.`, '', ...comparisonText(matched)]),
     ...results.flatMap(({ model, all }) => [`### ${model}, all answers`, '', ...comparisonText(all)]),

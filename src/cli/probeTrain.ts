@@ -111,7 +111,7 @@ function outcome(file: string, { probe, all, matched, warnings }: TrainedProbe, 
     json: { probe: file, model: probe.model, site: probe.site, l2: probe.l2, examples: probe.data.items, leftOut: problems, all, matchedLength: matched, warnings },
     lines: [
       ...comparisonLines('All', all),
-      ...(matched ? comparisonLines('Of matched length', matched) : []),
+      ...(matched === all ? ['All of them are of matched length.', ''] : matched ? comparisonLines('Of matched length', matched) : []),
       `${file}: a probe of ${model} at ${probe.site}, λ ${probe.l2}, from ${probe.data.items} statements`,
       ...warnings,
     ],

@@ -2,6 +2,7 @@
 import type { FeatureMatrix, Standardisation } from './features.ts';
 import { rowOf } from './features.ts';
 import { sigmoid } from './logisticRegression.ts';
+import type { Estimate } from './metrics.ts';
 import type { Frame } from './statements.ts';
 import { modelFingerprint } from '../lm/fingerprint.ts';
 import type { ModelFolder } from '../lm/folder.ts';
@@ -13,6 +14,21 @@ export interface ProbeModel {
   readonly layers: number | null;
   readonly hidden: number;
   readonly fingerprint: string;
+}
+
+/** What cross-validation found of a probe: AUROC with 95 % intervals. */
+export interface ReportedFigures {
+  readonly examples: number;
+  readonly groups: number;
+  readonly auroc: Estimate;
+  /** Of the surface baselines on the same folds, by name. */
+  readonly baselines: Readonly<Record<string, Estimate>>;
+}
+
+export interface ProbeReport {
+  readonly all: ReportedFigures;
+  /** On statements of like length; null where there were too few. */
+  readonly matchedLength: ReportedFigures | null;
 }
 
 /** Scores are log odds that a statement is not supported by its context. */
@@ -34,8 +50,8 @@ export interface Probe {
   readonly seed: number;
   /** From this score on a statement counts as unsupported. */
   readonly threshold: number;
-  /** Figures of the training, for people. */
-  readonly report: Readonly<Record<string, unknown>>;
+  /** Null for a probe that was not measured. */
+  readonly report: ProbeReport | null;
 }
 
 /** w·(x − mean)/scale + b for each row [rows, hidden]. */
@@ -75,4 +91,16 @@ export function misfit(probe: Pick<Probe, 'model' | 'site'>, model: ProbeModel):
   if (hidden !== model.hidden || layers !== model.layers) return `${trained}, and ${model.name} has ${model.layers ?? 'unknown'} layers and is ${model.hidden} wide: its residual stream means something else. Train a probe on ${model.name}.`;
   if (fingerprint !== model.fingerprint) return `${trained}, and the weights of ${model.name} (${model.variant}) are others: another training, variant or export. Use the model that the probe was trained on, or train a probe on this one.`;
   return null;
+}
+
+/** Why a probe's scores are not to be trusted, by its own figures; null where nothing speaks against them. */
+export function caveatOf({ report }: Pick<Probe, 'report'>): string | null {
+  if (!report) return 'This probe was not measured: nobody knows what its scores are worth.';
+  const { auroc, baselines } = report.matchedLength ?? report.all;
+  const where = report.matchedLength ? 'on statements of like length' : 'on all statements';
+  const text = ({ value, interval: [low, high] }: Estimate): string => `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+  if (!(auroc.interval[0] > 0.5)) return `In cross-validation this probe did not tell statements apart: AUROC ${text(auroc)} ${where}, and 0.5 is chance. Its scores say nothing.`;
+  const [rival] = Object.entries(baselines).sort(([, a], [, b]) => b.value - a.value);
+  if (rival && rival[1].value >= auroc.value) return `In cross-validation this probe was no better than the baseline “${rival[0]}”, which needs no model: AUROC ${text(auroc)} against ${text(rival[1])} ${where}.`;
+  return report.matchedLength ? null : 'This probe was not measured on statements of like length: it may go by the length alone.';
 }

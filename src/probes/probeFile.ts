@@ -13,6 +13,9 @@ const EXTENSION = '.probe.json';
 /** A probe of the widest models takes some hundred KB. */
 const MAX_BYTES = 64 * 2 ** 20;
 
+const Estimate = v.object({ value: v.number(), interval: v.pipe(v.tuple([v.number(), v.number()]), v.readonly()) });
+const Figures = v.object({ examples: v.number(), groups: v.number(), auroc: Estimate, baselines: v.record(v.string(), Estimate) });
+
 const Description = v.object({
   format: v.literal(FORMAT),
   version: v.number(),
@@ -26,7 +29,7 @@ const Description = v.object({
   data: v.object({ name: v.string(), items: v.number(), hash: v.string() }),
   seed: v.number(),
   tensors: v.object({ file: v.string(), sha256: v.string() }),
-  report: v.optional(v.record(v.string(), v.unknown()), {}),
+  report: v.nullable(v.object({ all: Figures, matchedLength: v.nullable(Figures) })),
 });
 
 export type ProbeResult = { readonly ok: true; readonly probe: Probe } | { readonly ok: false; readonly message: string };
@@ -36,7 +39,7 @@ export function encodeProbe(probe: Probe, tensorsName: string): { readonly json:
   const { weights, standardisation: { mean, scale }, model, site, report, ...rest } = probe;
   const vector = (data: Float64Array): NamedTensor => ({ shape: [data.length], data });
   const tensors = encodeTensors({ tensors: { weights: vector(weights), mean: vector(mean), scale: vector(scale) }, metadata: { format: FORMAT, model: model.name, site } });
-  const described: v.InferInput<typeof Description> = { format: FORMAT, version: VERSION, model, site, ...rest, tensors: { file: tensorsName, sha256: sha256(tensors) }, report };
+  const described: v.InferOutput<typeof Description> = { format: FORMAT, version: VERSION, model, site, ...rest, tensors: { file: tensorsName, sha256: sha256(tensors) }, report };
   return { json: `${JSON.stringify(described, null, 1)}\n`, tensors };
 }
 

@@ -9,8 +9,8 @@ import { statementOf } from './dataset.ts';
 import { lengthMatched } from './evaluation.ts';
 import type { FeatureMatrix } from './features.ts';
 import { rowOf, rowsOf } from './features.ts';
-import type { Probe } from './probe.ts';
-import { probeModelOf } from './probe.ts';
+import type { Probe, ReportedFigures } from './probe.ts';
+import { caveatOf, probeModelOf } from './probe.ts';
 import { openResidualReader, probeSites } from './residualReader.ts';
 import type { Frame } from './statements.ts';
 import { fittingContext } from './statements.ts';
@@ -66,7 +66,7 @@ export async function trainProbe({ host, folder, tokenizer }: { readonly host: M
     const features = await captureFinalStates(opened.reader, texts.map(({ text }) => text), progress);
     const measured = await measure(examples, features, options);
     const probe = await fitAll(examples, features, measured, folder, options);
-    return { ok: true, trained: { probe, ...measured, warnings: warningsOf(texts.map(({ left }) => left), measured, folder) } };
+    return { ok: true, trained: { probe, ...measured, warnings: warningsOf(texts.map(({ left }) => left), probe, folder) } };
   } finally {
     await opened.reader.release();
   }
@@ -87,6 +87,7 @@ async function measure(examples: readonly ProbeExample[], features: ReadonlyMap<
   const all = withoutScores(await compareWithSurface(examples, features, validation));
   const rows = lengthMatched(examples.map((example) => statementOf(example).length), examples.map(({ label }) => label));
   const matched = rows.flatMap((i) => examples[i] ?? []);
+  if (matched.length === examples.length) return { all, matched: all };
   if (lackOf(matched) !== null) return { all, matched: null };
   return { all, matched: withoutScores(await compareWithSurface(matched, new Map([...features].map(([site, matrix]) => [site, rowsOf(matrix, rows)])), validation)) };
 }
@@ -103,7 +104,7 @@ async function fitAll(examples: readonly ProbeExample[], features: ReadonlyMap<s
   }
   if (!best) throw new RangeError('no site was read');
   const { matrix, site, l2 } = best;
-  const figures = ({ examples: count, groups, probe, baselines }: Comparison) => ({ examples: count, groups, figures: probe.figures, baselines: Object.fromEntries(baselines.map(({ name, figures: { auroc } }) => [name, auroc])) });
+  const figures = ({ examples: count, groups, probe, baselines }: Comparison): ReportedFigures => ({ examples: count, groups, auroc: probe.figures.auroc, baselines: Object.fromEntries(baselines.map(({ name, figures: { auroc } }) => [name, auroc])) });
   return {
     model: probeModelOf(folder, matrix.width), site, frame, l2, seed, threshold: 0, ...fitted(matrix, labels, l2),
     meanNorm: meanNormOf(matrix), data: { name, items: examples.length, hash: examplesHash(examples) },
@@ -121,12 +122,8 @@ function meanNormOf(matrix: FeatureMatrix): number {
 const examplesHash = (examples: readonly ProbeExample[]): string =>
   createHash('sha256').update(JSON.stringify(examples.map(({ context, continuation, from, label }) => [context, continuation, from, label]))).digest('hex');
 
-function warningsOf(left: readonly number[], { all, matched }: Pick<TrainedProbe, 'all' | 'matched'>, folder: ModelFolder): readonly string[] {
+function warningsOf(left: readonly number[], probe: Probe, folder: ModelFolder): readonly string[] {
   const cut = left.filter((characters) => characters > 0).length;
-  const rival = [...(matched ?? all).baselines].sort((a, b) => a.gain.value - b.gain.value)[0];
-  return [
-    ...(cut > 0 ? [`${cut} of ${left.length} contexts lost their beginning: ${folder.name} reads ${folder.sizes.context ?? 'few'} tokens at once.`] : []),
-    ...(matched ? [] : ['Too few statements of either label are alike in length to measure the probe on them: its figures may be those of the length alone.']),
-    ...(rival && rival.gain.interval[0] <= 0 ? [`The probe is not surely better than the baseline “${rival.name}”, which needs no model: AUROC ${(matched ?? all).probe.figures.auroc.value.toFixed(3)} against ${rival.figures.auroc.value.toFixed(3)}${matched ? ' at matched length' : ''}.`] : []),
-  ];
+  const caveat = caveatOf(probe);
+  return [...(cut > 0 ? [`${cut} of ${left.length} contexts lost their beginning: ${folder.name} reads ${folder.sizes.context ?? 'few'} tokens at once.`] : []), ...(caveat === null ? [] : [caveat])];
 }

@@ -21,7 +21,7 @@ const model = tinyCode();
 const random = new Random(11);
 const probe: Probe = {
   model: { name: 'tiny-code', variant: 'default', layers: 5, hidden: 128, fingerprint: '' }, site, frame: { before: 'Context: ', between: '\nSummary: ' }, l2: 1,
-  weights: Float64Array.from({ length: 128 }, () => random.normal() / 10), bias: 0, threshold: 0, meanNorm: 1, data: { name: 'd', items: 1, hash: '' }, seed: 1, report: {},
+  weights: Float64Array.from({ length: 128 }, () => random.normal() / 10), bias: 0, threshold: 0, meanNorm: 1, data: { name: 'd', items: 1, hash: '' }, seed: 1, report: null,
   standardisation: { mean: new Float64Array(128), scale: new Float64Array(128).fill(1) },
 };
 const context = 'Mira has 66 hens. The cloak of Dormo is brown. Toda went to the mill on Friday.';

@@ -25,7 +25,7 @@ import { readerOf, tinyCode } from './support.ts';
 
 const random = new Random(17);
 const probeAt = (site: string, hidden: number, weights = Float64Array.from({ length: hidden }, () => random.normal())): Probe => ({
-  model: { name: 'm', variant: 'default', layers: 5, hidden, fingerprint: '' }, site, frame: { before: 'Context: ', between: '\nSummary: ' }, l2: 1, bias: 0.5, threshold: 0, meanNorm: 1, data: { name: 'd', items: 1, hash: '' }, seed: 1, report: {},
+  model: { name: 'm', variant: 'default', layers: 5, hidden, fingerprint: '' }, site, frame: { before: 'Context: ', between: '\nSummary: ' }, l2: 1, bias: 0.5, threshold: 0, meanNorm: 1, data: { name: 'd', items: 1, hash: '' }, seed: 1, report: null,
   weights, standardisation: { mean: new Float64Array(hidden), scale: new Float64Array(hidden).fill(2) },
 });
 

@@ -7,7 +7,7 @@ import { after, describe, it } from 'mocha';
 import { modelFingerprint } from '../../../src/lm/fingerprint.ts';
 import { matrixOf } from '../../../src/probes/features.ts';
 import type { Probe } from '../../../src/probes/probe.ts';
-import { directionOf, gradientOf, misfit, probeModelOf, probeScores } from '../../../src/probes/probe.ts';
+import { caveatOf, directionOf, gradientOf, misfit, probeModelOf, probeScores } from '../../../src/probes/probe.ts';
 import { readProbe, writeProbe } from '../../../src/probes/probeFile.ts';
 import { Random } from '../../../src/shared/random.ts';
 import { tinyCode } from './support.ts';
@@ -20,7 +20,7 @@ function randomProbe(width: number): Probe {
   const vector = (): Float64Array => Float64Array.from({ length: width }, () => random.normal());
   return {
     model: { name: 'tiny', variant: 'default', layers: 5, hidden: width, fingerprint: 'ab' }, site: 'layers.3.resid_post', frame: { before: 'Context: ', between: '\n' },
-    l2: 0.1, weights: vector(), bias: 0.25, standardisation: { mean: vector(), scale: vector().map(Math.abs) }, threshold: 0.5, meanNorm: 1, data: { name: 'd', items: 1, hash: '' }, seed: 1, report: { auroc: 0.75 },
+    l2: 0.1, weights: vector(), bias: 0.25, standardisation: { mean: vector(), scale: vector().map(Math.abs) }, threshold: 0.5, meanNorm: 1, data: { name: 'd', items: 1, hash: '' }, seed: 1, report: { all: { examples: 40, groups: 20, auroc: { value: 0.75, interval: [0.7, 0.8] }, baselines: { 'length only': { value: 0.6, interval: [0.5, 0.7] } } }, matchedLength: null },
   };
 }
 
@@ -44,6 +44,16 @@ describe('a probe', () => {
     assert.ok(Math.abs(Math.hypot(...direction) - 1) < 1e-12);
     const rise = direction.reduce((sum, value, k) => sum + value * (gradientOf(probe)[k] ?? 0), 0);
     assert.ok(Math.abs(rise - Math.hypot(...gradientOf(probe))) < 1e-12);
+  });
+
+  it('says by its own figures when its scores are not to be trusted', () => {
+    const figures = (low: number, value: number, length: number) => ({ examples: 9, groups: 9, auroc: { value, interval: [low, 1] as const }, baselines: { words: { value: 0.4, interval: [0, 1] as const }, 'length only': { value: length, interval: [0, 1] as const } } });
+    const good = figures(0.7, 0.9, 0.6);
+    assert.equal(caveatOf({ report: { all: figures(0.4, 0.5, 0.9), matchedLength: good } }), null);
+    assert.match(caveatOf({ report: { all: good, matchedLength: figures(0.49, 0.52, 0.5) } }) ?? '', /did not tell statements apart: AUROC 0\.520 \[0\.490, 1\.000\] on statements of like length/);
+    assert.match(caveatOf({ report: { all: good, matchedLength: figures(0.6, 0.7, 0.8) } }) ?? '', /no better than the baseline “length only”, which needs no model: AUROC 0\.700/);
+    assert.match(caveatOf({ report: { all: good, matchedLength: null } }) ?? '', /not measured on statements of like length/);
+    assert.match(caveatOf({ report: null }) ?? '', /was not measured/);
   });
 
   it('comes back from its files as it was', () => {
