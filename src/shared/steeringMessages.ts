@@ -15,6 +15,8 @@ export interface VectorRow {
   /** What speaks against using it with this model; empty if nothing does. */
   readonly warning: string;
   readonly on: boolean;
+  /** Where its slider ends. */
+  readonly most: number;
   /** In units of the residual stream's mean norm at each layer; negative steers against it. */
   readonly strength: number;
   /** Layers that are written to, both ends among them. */
@@ -109,8 +111,11 @@ export interface DeleteVector {
 }
 export type FromSteeringView = SteeringReady | SteeringActs | ChangePrompt | ChangeVector | DeleteVector;
 
-/** The slider's ends. */
-export const mostStrength = 1;
+/** No strength is larger. */
+export const mostStrength = 4;
+
+/** Where a slider ends at least: a strength of 1 adds as much as the stream has. */
+export const usualStrength = 1;
 
 const actions: ReadonlySet<unknown> = new Set<SteeringAction>(['select', 'about', 'make', 'import', 'cancelMaking', 'run', 'stop']);
 

@@ -31,7 +31,7 @@ export async function makeVector(model: LanguageModel, parts: ModelParts, reques
   const pairs = await tokenPairs(model, parts, read.pairs, request, token);
   const faults = pairs.flatMap((pair, i) => {
     const message = pairFault(pair, model.folder.sizes.context);
-    return message === null ? [] : [`pair ${i + 1}: ${message}`];
+    return message === null ? [] : [`line ${read.lines[i] ?? i + 1}: ${message}`];
   });
   if (faults.length > 0) return refused(request.pairs, faults);
   // Each of these opens the model once more.
@@ -46,7 +46,7 @@ export async function makeVector(model: LanguageModel, parts: ModelParts, reques
   return { ok: true, without, incomplete: made.incomplete, pairs: pairs.length };
 }
 
-type ReadPairs = { readonly ok: true; readonly pairs: readonly ContrastPair[] } | Failure;
+type ReadPairs = { readonly ok: true; readonly pairs: readonly ContrastPair[]; readonly lines: readonly number[] } | Failure;
 
 function readPairs(file: string): ReadPairs {
   try {

@@ -21,11 +21,13 @@ export function listVectors({ folder, model }: VectorsRequest): VectorsResult {
 }
 
 function listed(file: string, vector: SteeringVector, identity: ModelIdentity | string | null): ListedVector {
-  const { layers, provenance: { method, data, model, tokens } } = vector;
+  const { layers, provenance: { method, settings, data, model, tokens } } = vector;
+  const suggested = settings['suggestedStrength'];
   const name = file.replace(/\.safetensors$/u, '');
   const fit = typeof identity === 'string' ? { ok: false as const, message: identity } : identity ? fitOf(vector, identity, name) : { ok: true as const, warnings: [] };
   return {
     file, name, method, items: data.items, data: data.name, model: model.name, tokens, layers: layers.map(({ layer }) => layer),
+    suggestedStrength: typeof suggested === 'number' ? suggested : null,
     problem: fit.ok ? null : fit.message, warnings: fit.ok ? fit.warnings : [],
   };
 }

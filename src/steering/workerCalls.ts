@@ -96,6 +96,8 @@ export interface ListedVector {
   readonly model: string;
   readonly tokens: string;
   readonly layers: readonly number[];
+  /** What did best on validation pairs, where it was looked for. */
+  readonly suggestedStrength: number | null;
   /** Why it does not fit the model; null if it does. */
   readonly problem: string | null;
   readonly warnings: readonly string[];

@@ -112,6 +112,7 @@ describe('a user who steers', () => {
     await workbench.command('GradLens: Show What Pushes the Answer');
     await lens('solid').waitFor({ timeout: 60_000 });
     await workbench.until('the legend goes', async () => {
+      await workbench.page.locator('.editor-group-container.active .view-line').first().click();
       await workbench.page.keyboard.press('Escape');
       await lens('solid').waitFor({ state: 'detached', timeout: 2000 });
     });

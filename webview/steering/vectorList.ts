@@ -1,7 +1,6 @@
 // The vectors: each with its switch, its strength, its layers, and where it came from. Rows stay as they are while they are used.
 import { button, element } from '../dom.ts';
 import type { ChangeVector, VectorRow, VectorSettings } from '../../src/shared/steeringMessages.ts';
-import { mostStrength } from '../../src/shared/steeringMessages.ts';
 
 type Change = (id: string, change: Partial<VectorSettings>) => void;
 
@@ -37,7 +36,7 @@ class Row {
   private readonly origin = element('p', { class: 'note' });
   private readonly problem = element('p', { class: 'problem' });
   private readonly warning = element('p', { class: 'note' });
-  private readonly slider = element('input', { type: 'range', min: String(-mostStrength), max: String(mostStrength), step: '0.01' });
+  private readonly slider = element('input', { type: 'range', step: '0.01' });
   private readonly strength = element('output');
   private readonly from = element('select', { 'aria-label': 'First layer' });
   private readonly to = element('select', { 'aria-label': 'Last layer' });
@@ -64,7 +63,7 @@ class Row {
     this.element.dataset.vector = id;
   }
 
-  show({ name, method, origin, problem, warning, layers, on, strength, from, to }: VectorRow): void {
+  show({ name, method, origin, problem, warning, layers, on, most, strength, from, to }: VectorRow): void {
     this.name.textContent = name;
     this.origin.textContent = `${method} · ${origin}`;
     this.problem.textContent = problem ?? '';
@@ -79,6 +78,7 @@ class Row {
     if (String(layers) !== String(this.layers)) this.offer(layers);
     this.from.value = String(from);
     this.to.value = String(to);
+    [this.slider.min, this.slider.max] = [String(-most), String(most)];
     // What a hand is on is not moved under it.
     if (document.activeElement !== this.slider) this.slider.value = String(strength);
     this.tellStrength();

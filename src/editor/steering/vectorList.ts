@@ -5,6 +5,7 @@ import { methodText } from './methodText.ts';
 import type { LanguageModels } from '../models/languageModels.ts';
 import type { Services } from '../services.ts';
 import type { VectorRow, VectorSettings } from '../../shared/steeringMessages.ts';
+import { mostStrength, usualStrength } from '../../shared/steeringMessages.ts';
 import type { AppliedFile, ListedVector, VectorsResult } from '../../steering/workerCalls.ts';
 
 const settingsKey = 'steering.vectors';
@@ -33,6 +34,7 @@ export class VectorList implements vscode.Disposable {
 
   get rows(): readonly VectorRow[] {
     return this.listed.vectors.map((vector) => ({
+      most: mostOf(vector, this.settingsOf(vector)),
       id: vector.file, name: vector.name, method: methodText(vector.method), origin: originText(vector), layers: vector.layers,
       problem: vector.problem, warning: vector.warnings.join(' '), ...this.settingsOf(vector),
     }));
@@ -73,9 +75,9 @@ export class VectorList implements vscode.Disposable {
     this.changed.fire();
   }
 
-  private settingsOf({ file, layers }: ListedVector): VectorSettings {
+  private settingsOf({ file, layers, suggestedStrength }: ListedVector): VectorSettings {
     const [first, last] = [layers[0] ?? 0, layers.at(-1) ?? 0];
-    const { on = false, strength = firstStrength, from = first, to = last } = this.settings[file] ?? {};
+    const { on = false, strength = suggestedStrength ?? firstStrength, from = first, to = last } = this.settings[file] ?? {};
     return { on, strength, from: Math.max(first, Math.min(last, from)), to: Math.max(first, Math.min(last, to)) };
   }
 
@@ -120,6 +122,10 @@ export class VectorList implements vscode.Disposable {
     this.changed.dispose();
   }
 }
+
+/** A slider reaches what was suggested, and half as far again. */
+const mostOf = ({ suggestedStrength }: ListedVector, { strength }: VectorSettings): number =>
+  Math.min(mostStrength, Math.max(usualStrength, 1.5 * Math.abs(suggestedStrength ?? 0), Math.abs(strength)));
 
 function originText({ items, data, model, tokens, layers }: ListedVector): string {
   const range = layers.length === 1 ? vscode.l10n.t('layer {0}', layers[0] ?? 0) : vscode.l10n.t('layers {0} to {1}', layers[0] ?? 0, layers.at(-1) ?? 0);

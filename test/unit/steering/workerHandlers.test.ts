@@ -94,9 +94,11 @@ describe('steering in the process of the language models', () => {
     assert.ok(read.ok);
     const { layers, provenance } = read.vector;
     writeFileSync(path.join(scratch, 'wide.safetensors'), encodeVector({ layers, provenance: { ...provenance, model: { ...provenance.model, layers: 6 } } }));
+    writeFileSync(path.join(scratch, 'searched.safetensors'), encodeVector({ layers, provenance: { ...provenance, settings: { suggestedStrength: 1.5 } } }));
     writeFileSync(path.join(scratch, 'broken.safetensors'), 'nothing');
     const { vectors, problems } = await handlers.vectors({ folder: scratch, model: tinyCode }, context);
     assert.match(vectors.find(({ name }) => name === 'wide')?.problem ?? '', /has 5 layers\. It was made for tiny-code \(llama, 6 layers/u);
+    assert.equal(vectors.find(({ name }) => name === 'searched')?.suggestedStrength, 1.5);
     assert.match(problems.join(), /broken\.safetensors/u);
     assert.deepEqual(await handlers.vectors({ folder: path.join(scratch, 'gone'), model: null }, context), { vectors: [], problems: [] });
   });
