@@ -36,10 +36,17 @@ export interface PartReport {
   readonly minutes: number;
 }
 
+/** Milliseconds a token, round by round. */
+export interface TokenTimes {
+  readonly wall: readonly number[];
+  /** Of all threads of both processes, the prompt's share in it. */
+  readonly processor: readonly number[];
+}
+
 export interface OverheadRow {
   readonly model: string;
-  readonly plainMillis: readonly number[];
-  readonly steeredMillis: readonly number[];
+  readonly plain: TokenTimes;
+  readonly steered: TokenTimes;
 }
 
 export interface SteerReport {
@@ -81,11 +88,14 @@ function spread(counts: readonly Count[]): string {
 function overheadLines(rows: readonly OverheadRow[]): readonly string[] {
   if (rows.length === 0) return [];
   const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-  const cells = rows.map(({ model, plainMillis, steeredMillis }) => {
-    const over = steeredMillis.map((millis, i) => millis / (plainMillis[i] ?? Number.NaN) - 1);
-    return [model, (1e3 * median(plainMillis)).toFixed(0), (1e3 * median(steeredMillis)).toFixed(0), `${percent(median(over))} %`, `${percent(Math.min(...over))} to ${percent(Math.max(...over))} %`];
+  const cells = rows.map(({ model, plain, steered }) => {
+    const over = (by: keyof TokenTimes): string => {
+      const shares = steered[by].map((millis, i) => millis / (plain[by][i] ?? Number.NaN) - 1);
+      return `${percent(median(shares))} % (${percent(Math.min(...shares))} to ${percent(Math.max(...shares))})`;
+    };
+    return [model, (1e3 * median(plain.wall)).toFixed(0), (1e3 * median(steered.wall)).toFixed(0), over('wall'), (1e3 * median(plain.processor)).toFixed(0), (1e3 * median(steered.processor)).toFixed(0), over('processor')];
   });
-  return ['## Overhead of steering', '', 'One vector at every layer with its norm preserved, against the untouched graph, in turns within one process: the time of a token after the first. At most 5 % is asked.', '', ...table(['model', 'unsteered, µs a token', 'steered', 'more, median of the rounds', 'from round to round'], cells), ''];
+  return ['## Overhead of steering', '', 'One vector at every layer with its norm preserved, against the untouched graph, in turns within one process: the time of a token after the first, and the processor time of both processes a token, on which other work on the machine tells less. Medians of the rounds, with the lowest and the highest round. At most 5 % is asked.', '', ...table(['model', 'unsteered, µs a token', 'steered', 'more', 'unsteered, µs of processor', 'steered', 'more'], cells), ''];
 }
 
 export function markdown({ machine, parts, rows, overhead }: SteerReport): string {
