@@ -76,7 +76,22 @@ function settingTable(rows: readonly SteerRow[]): readonly string[] {
   return [
     ...table(['method', 'layers', 'α', 'on validation', ...figures, 'margin', 'NLL unsteered'], rows.map(cells)),
     ...(drawn.length > 1 ? ['', `Of the ${drawn.length} random vectors: ${figures.map((name) => `${name} ${spread(drawn.flatMap(({ test }) => test[name] ?? []))}`).join('; ')}.`] : []),
+    ...verdict(rows),
   ];
+}
+
+/** Figures by which methods are compared, higher is better. */
+const DECIDING = ['right, three kinds alike', 'over all answers', 'mc1'];
+
+/** Which controls GrAInS as published is not above, where the intervals tell. */
+function verdict(rows: readonly SteerRow[]): readonly string[] {
+  const own = rows.find(({ method }) => method === 'GrAInS');
+  const name = DECIDING.find((figure) => own?.test[figure]);
+  const count = name === undefined ? undefined : own?.test[name];
+  if (name === undefined || !count) return [];
+  const [low] = wilson(count.hits, count.items);
+  const above = rows.filter(({ method, test: { [name]: other } }) => !method.startsWith('GrAInS') && other && wilson(other.hits, other.items)[1] >= low);
+  return ['', above.length === 0 ? `By “${name}”, GrAInS is above every control, the intervals apart.` : `By “${name}”, GrAInS is not above these with the intervals apart: ${above.map(({ method }) => method).join(', ')}.`];
 }
 
 function spread(counts: readonly Count[]): string {
