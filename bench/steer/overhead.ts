@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { openedModel } from './openedModel.ts';
 import type { OverheadRow } from './report.ts';
 import { randomLlama, randomShape, storiesFolder } from '../generate/llama.ts';
-import { numbers } from '../generate/contestants.ts';
+import type { Contestant, DecodedRun } from '../generate/contestants.ts';
+import { measured, numbers } from '../generate/contestants.ts';
 import { generate } from '../../src/lm/generate.ts';
 import type { TextStream } from '../../src/lm/generate.ts';
 import type { ModelFolder } from '../../src/lm/folder.ts';
@@ -45,24 +46,30 @@ async function measure(host: ModelHost, folder: ModelFolder & TimedFolder, text:
   const prompt = [1, ...Array.from({ length: PROMPT - 1 }, () => random.integer(5, 300))];
   const layers = Array.from({ length: steered.stream.layers }, (_, layer) => ({ layer, norm: 0.01, direction: unit(steered.stream.hidden, random) }));
   const sources: readonly StreamSource[] = [{ decoder: plain.decoder }, steered.source({ applied: [{ vector: { layers }, strength: 1 }], promptLength: prompt.length })];
-  const times: readonly number[][] = [[], []];
+  const contestants = sources.map((source): Contestant => ({ name: folder.name, pids: () => [process.pid, host.pid], run: (ids, tokens) => decodedRun(source, text, ids, tokens) }));
+  const times = contestants.map(() => ({ wall: [] as number[], processor: [] as number[] }));
   for (let round = -1; round < ROUNDS; round++) {
     // Nobody is always first; the first round only warms up.
     for (const i of round % 2 === 0 ? [0, 1] : [1, 0]) {
-      const millis = await tokenMillis(sources[i] ?? sources[0], text, prompt);
-      if (round >= 0) times[i]?.push(millis);
+      const [contestant, own] = [contestants[i], times[i]];
+      if (!contestant || !own) continue;
+      const { decodeMillis, cpuMillis } = await measured(contestant, prompt, TOKENS);
+      if (round < 0) continue;
+      own.wall.push(decodeMillis / (TOKENS - 1));
+      own.processor.push(cpuMillis / TOKENS);
     }
   }
   await plain.decoder.release();
   await steered.release();
-  return { model: folder.name, plainMillis: times[0] ?? [], steeredMillis: times[1] ?? [] };
+  const none = { wall: [], processor: [] };
+  return { model: folder.name, plain: times[0] ?? none, steered: times[1] ?? none };
 }
 
-async function tokenMillis(source: StreamSource | undefined, text: TextStream, prompt: readonly number[]): Promise<number> {
-  if (!source) throw new RangeError('no source');
+async function decodedRun(source: StreamSource, text: TextStream, prompt: readonly number[], maxTokens: number): Promise<DecodedRun> {
+  const started = performance.now();
   let first = 0;
-  await generate(source, text, prompt, { sampling: greedy, maxTokens: TOKENS, contextLength: null, endIds: [], stop: [], cache: true }, new Random(1), () => void (first ||= performance.now()));
-  return (performance.now() - first) / (TOKENS - 1);
+  const { tokens } = await generate(source, text, prompt, { sampling: greedy, maxTokens, contextLength: null, endIds: [], stop: [], cache: true }, new Random(1), () => void (first ||= performance.now()));
+  return { ids: tokens.map(({ id }) => id), promptMillis: first - started, decodeMillis: performance.now() - first };
 }
 
 function unit(width: number, random: Random): Float32Array {

@@ -62,6 +62,7 @@ export async function runSetting(setting: SteerSetting, run: Run): Promise<reado
 }
 
 async function measured(setting: SteerSetting, missing: readonly Method[], run: Run): Promise<readonly Method[]> {
+  if (performance.now() >= run.deadline) return missing;
   const opened = await SteeredModel.open(run.host, setting.folder, { session });
   if (!opened.ok) throw new Error(opened.message);
   const model = opened.steered;

@@ -52,9 +52,9 @@ describe('the steering benchmark', () => {
   it('writes rates with their intervals, and the spread of random vectors', () => {
     assert.equal(countText({ hits: 50, items: 100 }), '50.0 % [40.4, 59.6]');
     const row = (method: string, hits: number): SteerRow => ({ part: 'p', setting: 's', method, about: 'a', key: 'k', layers: [1, 2], strength: 0.5, validation: { unsteered: 0.5, best: 0.6 }, test: { right: { hits, items: 100 } }, margin: 1, nll: 0.25 });
-    const text = markdown({ machine: { CPU: 'x' }, parts: [{ part: 'p', about: ['about p'], notes: { s: ['note'] }, minutes: 1 }], rows: [row('GrAInS', 60), row('random vector 1', 50), row('random vector 2', 40), { ...row('rule', 10), validation: null, margin: null, nll: null }], overhead: [{ model: 'm', plainMillis: [1, 1, 2], steeredMillis: [1.1, 1.05, 2] }] });
+    const text = markdown({ machine: { CPU: 'x' }, parts: [{ part: 'p', about: ['about p'], notes: { s: ['note'] }, minutes: 1 }], rows: [row('GrAInS', 60), row('random vector 1', 50), row('random vector 2', 40), { ...row('rule', 10), validation: null, margin: null, nll: null }], overhead: [{ model: 'm', plain: { wall: [1, 1, 2], processor: [2, 2, 2] }, steered: { wall: [1.1, 1.05, 2], processor: [2, 3, 4] } }] });
     assert.match(text, /\| GrAInS \| 1 2 \| 0\.5 \| 60\.0 % \| 60\.0 % \[50\.2, 69\.1\] \| 1\.00 \| 0\.250 \|/);
     assert.match(text, /Of the 2 random vectors: right 45\.0 % on average, 40\.0 to 50\.0 %/);
-    assert.match(text, /\| m \| 1000 \| 1100 \| 5\.0 % \| 0\.0 to 10\.0 % \|/);
+    assert.match(text, /\| m \| 1000 \| 1100 \| 5\.0 % \(0\.0 to 10\.0\) \| 2000 \| 3000 \| 50\.0 % \(0\.0 to 100\.0\) \|/);
   });
 });
