@@ -4,8 +4,6 @@ import type { Browser } from 'playwright-core';
 export interface Server {
   readonly port: number;
   stop(): void;
-  /** Writes the user's settings anew, with these added. */
-  setSettings(more: Readonly<Record<string, unknown>>): void;
   url(folder: string): string;
 }
 export function installCodeServer(): void;

@@ -108,9 +108,7 @@ export function installVsix(vsix, extensionsDir) {
 export async function serve({ dataDir, extensionsDir, env = {}, extraSettings = {}, trust = false }) {
   mkdirSync(path.join(dataDir, 'User'), { recursive: true });
   mkdirSync(extensionsDir, { recursive: true });
-  const setSettings = (more) =>
-    writeFileSync(path.join(dataDir, 'User', 'settings.json'), JSON.stringify({ ...settings, 'security.workspace.trust.enabled': trust, ...extraSettings, ...more }));
-  setSettings({});
+  writeFileSync(path.join(dataDir, 'User', 'settings.json'), JSON.stringify({ ...settings, 'security.workspace.trust.enabled': trust, ...extraSettings }));
   writeFileSync(path.join(dataDir, 'config.yaml'), '');
   const port = await freePort();
   const logFile = path.join(dataDir, 'server.log');
@@ -138,7 +136,7 @@ export async function serve({ dataDir, extensionsDir, env = {}, extraSettings = 
     if (ended || Date.now() - started > 60_000) throw new Error(`code-server did not start:\n${readFileSync(logFile, 'utf8')}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return { port, stop, setSettings, url: (folder) => `http://127.0.0.1:${port}/?folder=${encodeURIComponent(folder)}` };
+  return { port, stop, url: (folder) => `http://127.0.0.1:${port}/?folder=${encodeURIComponent(folder)}` };
 }
 
 const chromiumArguments = [
