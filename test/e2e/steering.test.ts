@@ -98,7 +98,6 @@ describe('a user who steers', () => {
     await row('“ glass”').waitFor({ timeout: 60_000 });
     await workbench.screenshot('attribution-answers');
     await workbench.page.keyboard.type(' clay');
-    await workbench.page.locator('.quick-input-list .monaco-list-row.focused', { hasText: '“ clay”' }).waitFor();
     await workbench.page.keyboard.press('Enter');
     await workbench.page.locator('.quick-input-title', { hasText: 'Instead of which answer than “ clay”?' }).waitFor();
     await row('“ glass”').waitFor();
@@ -186,6 +185,8 @@ describe('a user who steers', () => {
 
   it('finds vectors, strengths and prompt again after the window was reloaded', async () => {
     const first = await answer('Steered').innerText();
+    // The browser's storage writes after a moment, and a reload does not wait for it.
+    await workbench.page.waitForTimeout(1000);
     await workbench.reload();
     await workbench.command('GradLens: Open Steering View');
     await steering().locator('body[data-vectors="1"]').waitFor({ timeout: 60_000 });

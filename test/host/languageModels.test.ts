@@ -123,12 +123,9 @@ describe('language models', () => {
     const end = editor.document.positionAt(prompt.length);
     editor.selection = new vscode.Selection(end, end);
     const insert = async (at: () => vscode.Position, text: string): Promise<boolean> => {
-      for (;;) {
-        const edit = new vscode.WorkspaceEdit();
-        edit.insert(editor.document.uri, at(), text);
-        // An edit of a version of the document that is no longer the latest is refused.
-        if (await vscode.workspace.applyEdit(edit)) return extension.models.activity === 'writing';
-      }
+      // An edit of a version of the document that is no longer the latest is refused.
+      while (!(await editor.edit((edit) => edit.insert(at(), text))));
+      return extension.models.activity === 'writing';
     };
     let edited: Promise<boolean[]> = Promise.resolve([]);
     once(extension, () => extension.models.tokens > 3, () => {

@@ -28,26 +28,29 @@ export async function askAnswers(likely: readonly Likely[]): Promise<GivenAnswer
 }
 
 interface Item extends vscode.QuickPickItem {
-  readonly text: string;
+  /** Null: what is typed. */
+  readonly text: string | null;
 }
 
 /** @param taken cannot be chosen again */
 function askAnswer(title: string, likely: readonly Likely[], taken: string | null): Promise<string | undefined> {
   const pick = vscode.window.createQuickPick<Item>();
   const known = likely.filter(({ text }) => text !== taken).map(({ text, probability }): Item => ({ label: quoted(text), description: vscode.l10n.t('{0} % likely', (100 * probability).toFixed(1)), text }));
+  // Always as many items in the same places: the editor names a choice by its place, in the list as it was when the key was pressed.
+  const show = (): void => {
+    pick.items = [typedItem(pick.value, taken), ...known];
+    if (pick.value === '') pick.activeItems = known.slice(0, 1);
+  };
   pick.title = title;
   pick.placeholder = vscode.l10n.t('Choose what the model would say, or type it, with the space before it');
-  pick.items = known;
-  pick.onDidChangeValue((value) => {
-    if (value === '') return (pick.items = known);
-    const own = value === taken ? { label: vscode.l10n.t('$(error) {0} is the other answer already', quoted(value)), text: '', alwaysShow: true } : { label: quoted(value), description: vscode.l10n.t('as typed'), text: value, alwaysShow: true };
-    return (pick.items = [own, ...known]);
-  });
+  pick.onDidChangeValue(show);
+  show();
   return new Promise((resolve) => {
     pick.onDidAccept(() => {
       const [item] = pick.selectedItems;
-      if (item?.text === '') return;
-      resolve(item?.text);
+      const text = item?.text ?? pick.value;
+      if (text === '' || text === taken) return;
+      resolve(text);
       pick.hide();
     });
     pick.onDidHide(() => {
@@ -56,4 +59,10 @@ function askAnswer(title: string, likely: readonly Likely[], taken: string | nul
     });
     pick.show();
   });
+}
+
+function typedItem(value: string, taken: string | null): Item {
+  if (value === '') return { label: vscode.l10n.t('$(edit) Type another answer'), text: null };
+  if (value === taken) return { label: vscode.l10n.t('$(error) {0} is the other answer already', quoted(value)), text: null, alwaysShow: true };
+  return { label: quoted(value), description: vscode.l10n.t('as typed'), text: null, alwaysShow: true };
 }
