@@ -1,8 +1,7 @@
 // gradlens models download: brings a language model from the Hub into a folder of its own.
 import path from 'node:path';
 import type { Environment, Outcome } from './outcome.ts';
-import type { Terminal } from './terminal.ts';
-import { LiveLine } from './terminal.ts';
+import { ProgressLine } from './progressLine.ts';
 import type { ParsedArguments } from './usage.ts';
 import { UsageError } from './usage.ts';
 import type { Download, DownloadPlan, DownloadProgress } from '../lm/download.ts';
@@ -28,7 +27,7 @@ export async function modelsDownload({ positionals, values }: ParsedArguments, {
     variant,
     token,
     onPlan: (plan) => terminal.err(planLines(plan).map((text) => `${text}\n`).join('')),
-    onProgress: (progress) => line.show(progress),
+    onProgress: (progress) => line.show(progressText(progress)),
     log: (text) => line.say(text),
   }).finally(() => line.end());
   return result.ok ? outcome(result.download) : refused(result.problem);
@@ -51,39 +50,6 @@ function outcome(download: Download): Outcome {
 
 function refused({ code, message }: DownloadProblem): Outcome {
   return { exitCode: failures.has(code) ? 3 : 2, json: { status: 'failed', code, error: message }, lines: [message] };
-}
-
-/** How often a terminal that cannot rewrite a line gets a new one, milliseconds. */
-const LINE_EVERY = 5000;
-
-/** One line on standard error that is rewritten, or a line every few seconds. */
-class ProgressLine {
-  private shownAt: number;
-  private readonly line: LiveLine;
-
-  constructor(
-    private readonly terminal: Terminal,
-    private readonly now: () => number,
-  ) {
-    this.shownAt = now();
-    this.line = new LiveLine(terminal);
-  }
-
-  show(progress: DownloadProgress): void {
-    if (this.terminal.live) return this.line.rewrite(progressText(progress));
-    if (this.now() - this.shownAt < LINE_EVERY) return;
-    this.shownAt = this.now();
-    this.terminal.err(`${progressText(progress)}\n`);
-  }
-
-  say(text: string): void {
-    this.end();
-    this.terminal.err(`${text}\n`);
-  }
-
-  end(): void {
-    this.line.end();
-  }
 }
 
 function progressText({ file, filesDone, files, bytesDone, bytes, bytesPerSecond }: DownloadProgress): string {

@@ -24,6 +24,12 @@ export class ProgressLine {
     this.terminal.err(`${text}\n`);
   }
 
+  /** A line that stays. */
+  say(text: string): void {
+    this.end();
+    this.terminal.err(`${text}\n`);
+  }
+
   /** Takes the line away. */
   end(): void {
     this.line.end();

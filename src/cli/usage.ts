@@ -27,6 +27,11 @@ export interface CommandUsage {
 
 const entry = { value: 'NAME', purpose: 'the s-op or function that is meant; default: the last one of the file' };
 const provider = { value: 'NAME', purpose: 'runs on this execution provider (see gradlens providers); default auto: the fastest that agrees with CPU' };
+const model = { value: 'FOLDER', purpose: 'the model\'s folder, or an .onnx file in it' } as const;
+const variant = { value: 'VARIANT', purpose: 'fp32, fp16, q4, …; default: the most exact of the folder' } as const;
+const cpuUnlessAsked = { value: 'NAME', purpose: 'runs on this execution provider (see gradlens providers); default cpu' } as const;
+const image = { value: 'FILE', purpose: 'an image (PNG, JPEG or PPM) for a vision-language model, in place of its token in the prompt (else before the text); may be given several times', multiple: true } as const;
+const seed = { value: 'NUMBER', purpose: 'seed of the random numbers; default 1' } as const;
 const examples = { value: 'FILE', purpose: 'JSON lines {"input": […], "output": […]}; default: the program\'s “#:” lines and NAME.examples.jsonl beside it' };
 
 export const commands = {
@@ -67,7 +72,7 @@ export const commands = {
       method: { value: 'METHOD', purpose: 'auto (default), search, edits, tables or weights (a trained model, and a patch where one can be read from it)' },
       budget: { value: 'SECONDS', purpose: 'how long to try; default 60' },
       processes: { value: 'NUMBER', purpose: 'processes that compute at once; default 2 where there are as many cores' },
-      seed: { value: 'NUMBER', purpose: 'seed of the random numbers; default 1' },
+      seed,
       provider: { ...provider, purpose: 'computes gradients on this execution provider; default auto: CPU, the fastest for graphs as small as a program' },
       out: { value: 'DIR', purpose: 'writes the patched program (or the trained model) and report.json there' },
     },
@@ -85,9 +90,9 @@ export const commands = {
       'top-p': { value: 'NUMBER', purpose: 'draws from the fewest tokens with this probability together; default 1' },
       'min-p': { value: 'NUMBER', purpose: 'draws from tokens at least this share as likely as the likeliest; default 0' },
       'repetition-penalty': { value: 'NUMBER', purpose: 'above 1: makes tokens that were there less likely; default 1' },
-      seed: { value: 'NUMBER', purpose: 'seed of the random numbers; default 1' },
+      seed,
       provider,
-      image: { value: 'FILE', purpose: 'an image (PNG, JPEG or PPM) for a vision-language model, in place of its token in the prompt (else before the text); may be given several times', multiple: true },
+      image,
       steer: { value: 'FILE:STRENGTH', purpose: 'steers with a vector of gradlens vector; FILE:STRENGTH@2-5 at these of its layers only; may be given several times', multiple: true },
       score: { value: 'TEXT', purpose: 'writes nothing: says how likely the model finds this text after the prompt, token by token' },
       stop: { value: 'TEXT', purpose: 'ends before this text; may be given several times', multiple: true },
@@ -98,7 +103,7 @@ export const commands = {
     arguments: '--model FOLDER --prompt TEXT [--preferred TEXT [--dispreferred TEXT]]',
     purpose: 'says which tokens of a prompt speak for one response and against another, by gradients',
     options: {
-      model: { value: 'FOLDER', purpose: 'the model\'s folder, or an .onnx file in it' },
+      model,
       prompt: { value: 'TEXT', purpose: 'the text whose tokens are asked about' },
       preferred: { value: 'TEXT', purpose: 'the response that is spoken for; default: the likeliest next token, against the second likeliest' },
       dispreferred: { value: 'TEXT', purpose: 'the response that is spoken against; without it: log p of the preferred one alone' },
@@ -109,9 +114,9 @@ export const commands = {
       'set-size': { value: 'NUMBER', purpose: 'tokens in each of the sets of the strongest, S+ and S−; default 10' },
       seed: { value: 'NUMBER', purpose: 'seed of smoothgrad\'s noise; default 1' },
       memory: { value: 'MIB', purpose: 'MiB that gradients may take beside the model; default: what the machine has to spare, 2048 at most' },
-      variant: { value: 'VARIANT', purpose: 'fp32, fp16, …; default: the most exact of the folder' },
-      provider: { value: 'NAME', purpose: 'runs on this execution provider (see gradlens providers); default cpu' },
-      image: { value: 'FILE', purpose: 'an image for a vision-language model, in place of its token in the prompt (else before the text); may be given several times', multiple: true },
+      variant,
+      provider: cpuUnlessAsked,
+      image,
     },
     flags: { layers: 'shows what passes through each token in each layer as well', chat: 'the prompt is a user\'s message, put into the model\'s chat template' },
   },
@@ -119,8 +124,8 @@ export const commands = {
     arguments: 'grains --model FOLDER --pairs FILE.jsonl -o FILE.safetensors | probe --model FOLDER --probe FILE.probe.json -o FILE.safetensors',
     purpose: 'makes a steering vector from pairs of a preferred and a dispreferred response, by attribution (GrAInS), or of a probe\'s direction',
     options: {
-      model: { value: 'FOLDER', purpose: 'the model\'s folder, or an .onnx file in it' },
-      variant: { value: 'VARIANT', purpose: 'fp32, fp16, q4, …; default: the most exact of the folder' },
+      model,
+      variant,
       probe: { value: 'FILE.probe.json', purpose: 'for “probe”: its unit direction; a positive strength makes a text less supported' },
       pairs: { value: 'FILE.jsonl', purpose: 'JSON lines {"prompt": …, "preferred": …, "dispreferred": …}, and "image": FILE for vision-language models' },
       mode: { value: 'MODE', purpose: 'both (default): what speaks for the preferred response less what speaks against it; positive or negative: one of the two' },
@@ -131,7 +136,7 @@ export const commands = {
       steps: { value: 'NUMBER', purpose: 'points of the attribution\'s path; default 20' },
       layers: { value: 'A-B', purpose: 'only these layers, from 0; default: all, or those that the validation pairs choose' },
       validation: { value: 'FILE.jsonl', purpose: 'other pairs, on which layers and strength are chosen' },
-      seed: { value: 'NUMBER', purpose: 'seed of the random numbers; default 1' },
+      seed,
       out: { value: 'FILE.safetensors', purpose: 'where the vector is written', short: 'o' },
     },
     flags: { refine: 'takes more points of the path where the contrast bends, until the attribution adds up' },
@@ -140,9 +145,9 @@ export const commands = {
     arguments: 'train --model FOLDER --data FILE.jsonl -o NAME | score|localise --model FOLDER --probe FILE --context FILE --text FILE',
     purpose: 'trains a linear probe that tells statements a context does not support; scores a text\'s sentences; says where a score comes from',
     options: {
-      model: { value: 'FOLDER', purpose: 'the model\'s folder, or an .onnx file in it' },
-      variant: { value: 'VARIANT', purpose: 'fp32, fp16, …; default: the most exact of the folder' },
-      provider: { value: 'NAME', purpose: 'runs on this execution provider (see gradlens providers); default cpu' },
+      model,
+      variant,
+      provider: cpuUnlessAsked,
       data: { value: 'FILE.jsonl', purpose: 'JSON lines {"context": …, "continuation": …, "label": 0 supported | 1 not}, HaluEval QA rows, or a folder with RAGTruth\'s response.jsonl and source_info.jsonl' },
       layers: { value: 'A-B', purpose: 'train: only these layers, from 0; default: all' },
       site: { value: 'SITE', purpose: 'train: resid_post (default), the stream after a layer, or resid_mid, between its attention and its MLP' },
@@ -180,9 +185,13 @@ export function generalHelp(): string {
 
 export function commandHelp(name: CommandName): string {
   const usage: CommandUsage = commands[name];
-  const rows = Object.entries(usage.options).map(([option, { value, purpose, short }]) => `  ${`${short ? `-${short}, ` : ''}--${option} ${value}`.padEnd(22)}${purpose}`);
-  const flags = Object.entries(usage.flags ?? {}).map(([flag, purpose]) => `  ${`--${flag}`.padEnd(22)}${purpose}`);
-  return [`gradlens ${name} ${usage.arguments}`.trimEnd(), `  ${usage.purpose}`, '', ...rows, ...flags, `  ${'--json'.padEnd(22)}one JSON document on stdout and nothing else`].join('\n');
+  const rows = [
+    ...Object.entries(usage.options).map(([option, { value, purpose, short }]) => [`${short ? `-${short}, ` : ''}--${option} ${value}`, purpose] as const),
+    ...Object.entries(usage.flags ?? {}).map(([flag, purpose]) => [`--${flag}`, purpose] as const),
+    ['--json', 'one JSON document on stdout and nothing else'] as const,
+  ];
+  const width = Math.max(22, ...rows.map(([option]) => option.length + 2));
+  return [`gradlens ${name} ${usage.arguments}`.trimEnd(), `  ${usage.purpose}`, '', ...rows.map(([option, purpose]) => `  ${option.padEnd(width)}${purpose}`)].join('\n');
 }
 
 export interface ParsedArguments {

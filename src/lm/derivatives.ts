@@ -263,7 +263,7 @@ export class Derivatives {
   }
 }
 
-/** Measured, without memory patterns: 0.9 to 1.25 times what lives at once (bench/results/attribution.md). */
+/** What a run takes, of what lives at once. The benchmark of attribution holds it against what is measured (bench/results/attribution.md, “Memory”). */
 const ARENA = 1.15;
 
 const hiddenOf = ({ embed, folder }: Pick<Parts, 'embed' | 'folder'>): number => {

@@ -27,7 +27,7 @@ export interface SessionOptions {
   readonly onDevice?: readonly string[];
   /**
    * Does the runtime plan one block of memory for all values of a run, from what the first run of those shapes took?
-   * Default yes. Graphs with gradients take up to half of their memory without it, and no more time (measured).
+   * Default yes. Without it a value's memory is free as soon as no node needs it, which graphs with gradients gain from.
    */
   readonly memoryPattern?: boolean;
 }

@@ -73,7 +73,5 @@ export const attributionPanel = 'gradlens.attributionPanel';
 /** Colours of attributed tokens: of lines, and of grounds by strength. */
 export const attributionColour = (sign: 'positive' | 'negative', level?: 1 | 2 | 3 | 4): string => `gradlens.attribution${sign === 'positive' ? 'Positive' : 'Negative'}${level === undefined ? '' : `Background${level}`}`;
 export const runsPanel = 'gradlens.runsPanel';
-/** The container in the activity bar, and its view. */
-export const viewContainer = 'gradlens';
 export const steeringView = 'gradlens.steering';
 export const patchedScheme = 'gradlens-patched';

@@ -4,7 +4,7 @@ import type { RgbImage } from '../imagePreparation.ts';
 /** The problem goes on from the file's name: “is cut off: …”. */
 export type Decoded = { readonly ok: true; readonly image: RgbImage } | { readonly ok: false; readonly problem: string };
 
-/** Far more than a vision encoder looks at. Decoding takes up to 40 bytes a pixel (JPEG; measured). */
+/** Far more than a vision encoder looks at; decoding takes tens of bytes a pixel. */
 export const MAX_PIXELS = 25e6;
 
 /** Why an image of this size is not decoded, or null. */
